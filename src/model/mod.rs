@@ -1,0 +1,15 @@
+//! The nouns: what a feed lists and what a firewall holds. No I/O, no clock.
+
+mod domain;
+mod entry;
+mod feed;
+mod indicator;
+mod name;
+mod time;
+
+pub use domain::{DomainError, DomainName};
+pub use entry::{Action, Direction, Directions, Entry, Lease, List};
+pub use feed::{Brakes, FeedTerms, Mode, OnDelist};
+pub use indicator::{Address, Class, Indicator, IndicatorError, KeyError, Network};
+pub use name::{Name, NameError};
+pub use time::UnixTime;
