@@ -1,7 +1,10 @@
 //! feedwall keeps a cloud firewall's blocklist equal to what the threat feeds say, and proves it.
 
+pub mod clock;
 pub mod config;
 pub mod fetch;
+pub mod guard;
+pub mod ledger;
 pub mod model;
 pub mod parse;
 pub mod plan;

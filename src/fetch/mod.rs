@@ -17,7 +17,8 @@ pub enum Source {
 }
 
 /// What a publisher gave us to ask "has it changed?" with.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
 pub struct Validators {
     /// The ETag, as it came.
     pub etag: Option<String>,

@@ -62,6 +62,8 @@ pub struct Lease {
     pub end_time: UnixTime,
     /// When the EndTime was last set; the lease's own length counts from here.
     pub set_at: UnixTime,
+    /// The action whose answer never came: it may have been applied or not.
+    pub doubt: Option<Action>,
 }
 
 impl List {
@@ -89,6 +91,30 @@ impl Direction {
     }
 }
 
+impl List {
+    /// The list with the cloud's number.
+    #[must_use]
+    pub const fn from_number(number: i64) -> Option<Self> {
+        match number {
+            1 => Some(Self::Block),
+            2 => Some(Self::Allow),
+            _ => None,
+        }
+    }
+}
+
+impl Direction {
+    /// The direction with the cloud's number.
+    #[must_use]
+    pub const fn from_number(number: i64) -> Option<Self> {
+        match number {
+            0 => Some(Self::Out),
+            1 => Some(Self::In),
+            _ => None,
+        }
+    }
+}
+
 impl Directions {
     /// Outbound alone.
     pub const OUT: Self = Self { bits: 1 };
@@ -96,6 +122,18 @@ impl Directions {
     pub const IN: Self = Self { bits: 2 };
     /// Both.
     pub const BOTH: Self = Self { bits: 3 };
+
+    /// The set as the ledger keeps it: bit 0 outbound, bit 1 inbound; other bits are dropped.
+    #[must_use]
+    pub const fn from_bits(bits: u8) -> Self {
+        Self { bits: bits & 3 }
+    }
+
+    /// The set as [`Directions::from_bits`] reads it.
+    #[must_use]
+    pub const fn bits(self) -> u8 {
+        self.bits
+    }
 
     /// The directions that stand in either set.
     #[must_use]
@@ -120,6 +158,15 @@ impl Directions {
 }
 
 impl Action {
+    /// All three, in the order in which they are sent.
+    pub const ALL: [Self; 3] = [Self::Delete, Self::Edit, Self::Add];
+
+    /// The action that [`Action::as_str`] names.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|action| action.as_str() == word)
+    }
+
     /// The cloud's word.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

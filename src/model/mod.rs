@@ -4,12 +4,16 @@ mod domain;
 mod entry;
 mod feed;
 mod indicator;
+mod listing;
 mod name;
+mod spread;
 mod time;
 
 pub use domain::{DomainError, DomainName};
 pub use entry::{Action, Direction, Directions, Entry, Lease, List};
 pub use feed::{Brakes, FeedTerms, Mode, OnDelist};
 pub use indicator::{Address, Class, Indicator, IndicatorError, KeyError, Network};
+pub use listing::Listing;
 pub use name::{Name, NameError};
+pub use spread::spread;
 pub use time::UnixTime;

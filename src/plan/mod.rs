@@ -1,8 +1,26 @@
-//! The difference between what should be on a firewall's list and what is. Pure.
+//! The difference between what should be on a firewall's lists and what is. Pure: a function of what the
+//! ledger holds and of `now`.
+//!
+//! listings → [`expiry`] → beliefs → [`desired`] → wanted entries → [`admission`] → [`lease`] → [`batch`].
 
+pub mod admission;
+pub mod batch;
+pub mod desired;
+pub mod expiry;
+pub mod lease;
+pub mod trial;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 
-use crate::model::Class;
+use crate::guard::Cleared;
+use crate::model::{Class, Direction, Entry, Lease, List, UnixTime};
+
+pub use self::batch::{Addition, Batch, Load};
+pub use self::trial::Suspects;
 
 /// What a firewall takes and how its leases are cut.
 #[derive(Clone, Debug, PartialEq)]
@@ -11,7 +29,7 @@ pub struct FirewallTerms {
     pub accept: Vec<Class>,
     /// Entries in one call, at most.
     pub batch: usize,
-    /// Places on the list.
+    /// Places on the lists.
     pub quota: u64,
     /// Places kept free for entries made by hand.
     pub reserve: u64,
@@ -25,4 +43,137 @@ pub struct FirewallTerms {
     pub grid: Duration,
     /// How far ahead an EndTime must lie when it is sent.
     pub min_term: Duration,
+}
+
+/// An entry that should be on a list, with the proof that it may be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// The proof, the list and the indicator.
+    pub cleared: Cleared,
+    /// The direction.
+    pub direction: Direction,
+    /// Millionths: 1 − Π(1 − confidence) over the unexpired listings.
+    pub score: u32,
+    /// When the first of its listings began.
+    pub first_listed: UnixTime,
+    /// When the last of its listings ends.
+    pub expires: UnixTime,
+    /// Its listings have ended, but their feed has not answered since the start: what is there stays, and
+    /// nothing is added.
+    pub lapsed: bool,
+}
+
+/// What the ledger knows of one firewall when a plan is made.
+#[derive(Debug, Default)]
+pub struct Standing {
+    /// What we hold, in the order of entries.
+    pub leases: Vec<Lease>,
+    /// What others hold.
+    pub foreign: HashSet<Entry>,
+    /// Places that others hold, as last read (their entries may be of a kind that we cannot name).
+    pub foreign_places: u64,
+    /// What the cloud refused alone.
+    pub quarantined: HashSet<Entry>,
+    /// What is under trial.
+    pub suspects: Suspects,
+    /// Classes that the firewall turned out to refuse.
+    pub refused_classes: HashSet<(List, Class)>,
+    /// A batch size that the firewall turned out to need.
+    pub learned_batch: Option<usize>,
+    /// A quota that the firewall turned out to have; it stops adds and deletes nothing.
+    pub learned_quota: Option<u64>,
+    /// When each entry was last hit; the tie-break of admission.
+    pub last_hits: HashMap<Entry, UnixTime>,
+    /// Entries deleted in the last 24 h.
+    pub deleted: u64,
+    /// Deletes that the operator approved beyond the brake.
+    pub approved_deletes: u64,
+}
+
+/// Why an entry that feeds list is not on a firewall's list, or not yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LeftOut {
+    /// A guard strikes all of it.
+    Guarded,
+    /// A guard holds it: a guarded name lies below, or too many pieces would be left.
+    HeldByGuard,
+    /// The config does not send this class to this firewall.
+    ClassNotAccepted,
+    /// The firewall turned out to refuse this class.
+    ClassRefused,
+    /// The cloud refused it alone.
+    Quarantined,
+    /// Somebody else holds the same entry.
+    Foreign,
+    /// There is no place for its score.
+    Quota,
+    /// It would end before `min_term` is over.
+    EndsTooSoon,
+}
+
+/// What is to be sent to one firewall, and what is not.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// In the order of sending: deletes, edits, adds.
+    pub batches: Vec<Batch>,
+    /// Entries that should be on the lists.
+    pub desired: u64,
+    /// Of those, the entries that are there without doubt.
+    pub held: u64,
+    /// Adds, edits and deletes, sendable or waiting.
+    pub pending: u64,
+    /// Of those, the ones that wait for a trial or its time.
+    pub waiting: u64,
+    /// Deletes that the brake holds.
+    pub held_deletes: u64,
+    /// Deletes that the plan wants in all, for the brake's sentence.
+    pub wanted_deletes: u64,
+    /// What is left out, counted by reason.
+    pub left_out: BTreeMap<LeftOut, u64>,
+    /// Entries under trial that nothing is wanted of any more.
+    pub acquitted: Vec<Entry>,
+    /// When the plan would change though nothing else does.
+    pub next_due: Option<UnixTime>,
+}
+
+/// Makes the plan of one firewall. `wanted` is sorted by entry and without duplicates, as
+/// [`desired::desired`] gives it.
+#[must_use]
+pub fn plan(
+    terms: &FirewallTerms,
+    standing: &Standing,
+    wanted: Vec<Wanted>,
+    mut left_out: BTreeMap<LeftOut, u64>,
+    now: UnixTime,
+) -> Plan {
+    let wanted = admission::takeable(wanted, standing, &mut left_out);
+    let admitted = admission::admit(terms, standing, wanted, &mut left_out, now);
+    let changes = lease::changes(terms, standing, admitted, now);
+    batch::batches(terms, standing, changes, left_out, now)
+}
+
+impl Wanted {
+    /// The place that it wants.
+    #[must_use]
+    pub fn entry(&self) -> Entry {
+        self.cleared.entry(self.direction)
+    }
+}
+
+impl LeftOut {
+    /// The words for tables and sentences.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Guarded => "guarded",
+            Self::HeldByGuard => "held by a guard",
+            Self::ClassNotAccepted => "class not accepted",
+            Self::ClassRefused => "class refused by the firewall",
+            Self::Quarantined => "quarantined",
+            Self::Foreign => "held by somebody else",
+            Self::Quota => "no place under the quota",
+            Self::EndsTooSoon => "ends too soon",
+        }
+    }
 }

@@ -1,0 +1,124 @@
+//! What can go wrong with the ledger, in sentences that say what to do.
+
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+use crate::model::KeyError;
+
+/// Why the ledger could not be opened, read or written.
+#[derive(Debug, Error)]
+pub enum LedgerError {
+    /// A command asked for a ledger that no daemon made.
+    #[error(
+        "there is no ledger at {}: start `feedwall run` once, or name the right config with --config",
+        .0.display()
+    )]
+    Missing(PathBuf),
+    /// The file belongs to another program.
+    #[error(
+        "{} is not a feedwall ledger; it was left as it is. Give `[ledger] path` another file",
+        .0.display()
+    )]
+    Foreign(PathBuf),
+    /// The schema is of a later version.
+    #[error(
+        "the ledger {} was written by a newer feedwall; it was left as it is. Install that version again, or restore a backup made before the upgrade",
+        .0.display()
+    )]
+    Newer(PathBuf),
+    /// The schema is of an earlier version, and only the daemon migrates.
+    #[error(
+        "the ledger {} was written by an older feedwall: start the daemon once, which migrates it",
+        .0.display()
+    )]
+    Older(PathBuf),
+    /// Another daemon holds the lock.
+    #[error(
+        "another feedwall holds the ledger {}: stop it first, or ask it with `feedwall status`",
+        .0.display()
+    )]
+    Locked(PathBuf),
+    /// Opening failed.
+    #[error("the ledger {} cannot be opened: {reason}", path.display())]
+    Open {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        reason: String,
+    },
+    /// SQLITE_FULL.
+    #[error(
+        "the disk that holds the ledger is full: nothing was lost, and nothing more is recorded or sent until there is space"
+    )]
+    DiskFull,
+    /// SQLITE_CORRUPT, SQLITE_NOTADB.
+    #[error(
+        "the ledger is damaged ({0}): stop feedwall, keep the file, and restore a backup; the cloud keeps its entries until their EndTime"
+    )]
+    Corrupt(String),
+    /// Anything else that SQLite says.
+    #[error("the ledger refused a statement: {0}")]
+    Sql(sqlx::Error),
+    /// A row that this program would not have written.
+    #[error("the ledger holds a row that cannot be read ({0}): restore a backup")]
+    Row(String),
+}
+
+impl LedgerError {
+    pub(super) fn open(path: &Path, fault: sqlx::Error) -> Self {
+        match Self::from(fault) {
+            Self::Sql(fault) => Self::Open {
+                path: path.to_owned(),
+                reason: reason(&fault),
+            },
+            Self::Corrupt(_) => Self::Foreign(path.to_owned()),
+            other => other,
+        }
+    }
+
+    pub(super) fn migrate(path: &Path, fault: sqlx::migrate::MigrateError) -> Self {
+        use sqlx::migrate::MigrateError;
+        match fault {
+            MigrateError::VersionMissing(_) | MigrateError::VersionTooNew(..) => {
+                Self::Newer(path.to_owned())
+            }
+            MigrateError::VersionMismatch(_) => Self::Foreign(path.to_owned()),
+            MigrateError::Execute(fault) | MigrateError::ExecuteMigration(fault, _) => {
+                Self::open(path, fault)
+            }
+            other => Self::Open {
+                path: path.to_owned(),
+                reason: other.to_string(),
+            },
+        }
+    }
+}
+
+impl From<sqlx::Error> for LedgerError {
+    fn from(fault: sqlx::Error) -> Self {
+        let code = fault
+            .as_database_error()
+            .and_then(|database| database.code())
+            .and_then(|code| code.parse::<u32>().ok());
+        // The low byte is SQLite's primary result code, the rest says more of the same.
+        match code.map(|code| code & 0xff) {
+            Some(13) => Self::DiskFull,
+            Some(11 | 26) => Self::Corrupt(reason(&fault)),
+            _ => Self::Sql(fault),
+        }
+    }
+}
+
+impl From<KeyError> for LedgerError {
+    fn from(fault: KeyError) -> Self {
+        Self::Row(fault.to_string())
+    }
+}
+
+fn reason(fault: &sqlx::Error) -> String {
+    fault.as_database_error().map_or_else(
+        || fault.to_string(),
+        |database| database.message().to_owned(),
+    )
+}

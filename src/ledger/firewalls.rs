@@ -1,0 +1,191 @@
+//! Firewalls: whether they may be written to, and what the last plan wanted of them.
+
+use sqlx::Row as _;
+use sqlx::sqlite::SqliteRow;
+
+use crate::model::{Name, UnixTime};
+
+use super::feeds::count;
+use super::{Ledger, LedgerError, Result};
+
+/// A firewall as the ledger knows it.
+#[derive(Clone, Debug)]
+pub struct FirewallRow {
+    /// Key of its leases and calls.
+    pub id: i64,
+    /// Its identity.
+    pub name: Name,
+    /// Whether the config still has it; one that left runs out by itself.
+    pub configured: bool,
+    /// Nothing is sent before this moment.
+    pub not_before: Option<UnixTime>,
+    /// Calls in a row that were not taken.
+    pub failures: u32,
+    /// Why it is not being written to.
+    pub trouble: Option<String>,
+    /// Since when.
+    pub trouble_since: Option<UnixTime>,
+    /// What the last plan wanted.
+    pub plan: Option<PlanSummary>,
+    /// The last whole read-back.
+    pub read_at: Option<UnixTime>,
+    /// Entries of others on its lists, as last read.
+    pub foreign: u64,
+}
+
+/// The last plan in numbers, for `status`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PlanSummary {
+    /// When it was made.
+    pub at: UnixTime,
+    /// Entries that should be on the lists.
+    pub desired: u64,
+    /// Adds, edits and deletes that it still wanted.
+    pub pending: u64,
+    /// What was left out and why, as JSON: `{"reason": entries}`.
+    pub left_out: String,
+}
+
+impl Ledger {
+    /// Every firewall, configured or running out, by name.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    pub async fn firewalls(&self) -> Result<Vec<FirewallRow>> {
+        sqlx::query("SELECT * FROM firewalls ORDER BY name")
+            .fetch_all(&self.readers)
+            .await?
+            .iter()
+            .map(read_firewall)
+            .collect()
+    }
+
+    /// One firewall by name.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    pub async fn firewall(&self, name: &Name) -> Result<Option<FirewallRow>> {
+        sqlx::query("SELECT * FROM firewalls WHERE name = ?")
+            .bind(name.as_str())
+            .fetch_optional(&self.readers)
+            .await?
+            .as_ref()
+            .map(read_firewall)
+            .transpose()
+    }
+
+    /// Makes the ledger's firewalls those of the config; one that is gone keeps its leases until they end.
+    ///
+    /// # Errors
+    /// When the ledger cannot be written.
+    pub async fn configure_firewalls(&self, names: impl IntoIterator<Item = &Name>) -> Result<()> {
+        let mut tx = self.begin().await?;
+        sqlx::query("UPDATE firewalls SET configured = 0")
+            .execute(&mut *tx)
+            .await?;
+        for name in names {
+            sqlx::query(
+                "INSERT INTO firewalls (name) VALUES (?) ON CONFLICT (name) DO UPDATE SET configured = 1",
+            )
+            .bind(name.as_str())
+            .execute(&mut *tx)
+            .await?;
+        }
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// Records what a plan wanted.
+    ///
+    /// # Errors
+    /// When the ledger cannot be written.
+    pub async fn record_plan(&self, firewall: i64, plan: &PlanSummary) -> Result<()> {
+        let mut tx = self.begin().await?;
+        sqlx::query(
+            "UPDATE firewalls SET planned_at = ?2, desired = ?3, pending = ?4, left_out = ?5 WHERE id = ?1",
+        )
+        .bind(firewall)
+        .bind(plan.at.seconds())
+        .bind(i64::try_from(plan.desired).unwrap_or(i64::MAX))
+        .bind(i64::try_from(plan.pending).unwrap_or(i64::MAX))
+        .bind(&plan.left_out)
+        .execute(&mut *tx)
+        .await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// Records that nothing is to be sent before `not_before`, and why.
+    ///
+    /// # Errors
+    /// When the ledger cannot be written.
+    pub async fn hold_firewall(
+        &self,
+        firewall: i64,
+        not_before: UnixTime,
+        trouble: &str,
+        now: UnixTime,
+    ) -> Result<()> {
+        let mut tx = self.begin().await?;
+        sqlx::query(
+            "UPDATE firewalls SET not_before = ?2, trouble = ?3, failures = failures + 1,
+                 trouble_since = coalesce(trouble_since, ?4)
+             WHERE id = ?1",
+        )
+        .bind(firewall)
+        .bind(not_before.seconds())
+        .bind(trouble)
+        .bind(now.seconds())
+        .execute(&mut *tx)
+        .await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// Records that the firewall takes calls again.
+    ///
+    /// # Errors
+    /// When the ledger cannot be written.
+    pub async fn release_firewall(&self, firewall: i64) -> Result<()> {
+        let mut tx = self.begin().await?;
+        sqlx::query(
+            "UPDATE firewalls SET not_before = NULL, trouble = NULL, failures = 0, trouble_since = NULL
+             WHERE id = ?",
+        )
+        .bind(firewall)
+        .execute(&mut *tx)
+        .await?;
+        tx.commit().await?;
+        Ok(())
+    }
+}
+
+fn read_firewall(row: &SqliteRow) -> Result<FirewallRow> {
+    let name: String = row.try_get("name")?;
+    let time = |column: &str| -> Result<Option<UnixTime>> {
+        Ok(row
+            .try_get::<Option<i64>, _>(column)?
+            .map(UnixTime::from_seconds))
+    };
+    let plan = match time("planned_at")? {
+        None => None,
+        Some(at) => Some(PlanSummary {
+            at,
+            desired: count(row, "desired")?,
+            pending: count(row, "pending")?,
+            left_out: row.try_get("left_out")?,
+        }),
+    };
+    Ok(FirewallRow {
+        id: row.try_get("id")?,
+        name: Name::try_new(&name).map_err(|fault| LedgerError::Row(fault.to_string()))?,
+        configured: row.try_get("configured")?,
+        not_before: time("not_before")?,
+        failures: row.try_get("failures")?,
+        trouble: row.try_get("trouble")?,
+        trouble_since: time("trouble_since")?,
+        plan,
+        read_at: time("read_at")?,
+        foreign: count(row, "foreign")?,
+    })
+}

@@ -1,0 +1,293 @@
+//! Leases: what we hold on each firewall, and what others hold there.
+
+use std::collections::HashSet;
+
+use crate::model::{Action, Direction, Entry, Indicator, Lease, List, UnixTime};
+
+use super::bulk::{self, push_hex, push_number};
+use super::{Ledger, LedgerError, Result, Tx};
+
+/// Leases of a firewall in numbers, for `status`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LeaseCounts {
+    /// Entries held.
+    pub held: u64,
+    /// Entries whose last call had no answer.
+    pub doubtful: u64,
+    /// Entries seen in a read-back since they were last set.
+    pub confirmed: u64,
+    /// Entries whose EndTime lies within the hour.
+    pub ending_soon: u64,
+    /// The earliest EndTime: when protection begins to lapse if nothing renews it.
+    pub first_end: Option<UnixTime>,
+    /// The latest EndTime.
+    pub last_end: Option<UnixTime>,
+}
+
+/// One lease with what the ledger knows beside it, for `explain`.
+#[derive(Clone, Debug)]
+pub struct LeaseRow {
+    /// The lease itself.
+    pub lease: Lease,
+    /// When the entry was first put on the list by us.
+    pub leased_at: UnixTime,
+    /// The call that last set it.
+    pub call_id: Option<i64>,
+    /// When a read-back saw it.
+    pub confirmed_at: Option<UnixTime>,
+}
+
+impl Ledger {
+    /// Every lease on a firewall, in the order of entries.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    pub async fn leases(&self, firewall: i64) -> Result<Vec<Lease>> {
+        let mut leases = Vec::new();
+        let mut after = (0i64, Vec::new(), -1i64);
+        loop {
+            let packed: Option<String> = sqlx::query_scalar(
+                "SELECT group_concat(list || ':' || direction || ':' || hex(key) || ':' || end_time || ':'
+                     || set_at || ':' || ifnull(doubt, ''), ',')
+                 FROM (SELECT * FROM leases
+                       WHERE firewall_id = ? AND (list, key, direction) > (?, ?, ?)
+                       ORDER BY list, key, direction LIMIT 20000)",
+            )
+            .bind(firewall)
+            .bind(after.0)
+            .bind(after.1.as_slice())
+            .bind(after.2)
+            .fetch_one(&self.readers)
+            .await?;
+            let before = leases.len();
+            for row in packed
+                .unwrap_or_default()
+                .split(',')
+                .filter(|row| !row.is_empty())
+            {
+                leases.push(read_lease(row)?);
+            }
+            let Some(Lease { entry, .. }) = leases.get(before..).and_then(<[Lease]>::last) else {
+                return Ok(leases);
+            };
+            after = (
+                entry.list as i64,
+                entry.indicator.key(),
+                entry.direction as i64,
+            );
+        }
+    }
+
+    /// The leases on one indicator, on every firewall.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    pub async fn leases_of(&self, firewall: i64, indicator: &Indicator) -> Result<Vec<LeaseRow>> {
+        let rows: Vec<(String, i64, Option<i64>, Option<i64>)> = sqlx::query_as(
+            "SELECT list || ':' || direction || ':' || hex(key) || ':' || end_time || ':' || set_at || ':'
+                 || ifnull(doubt, ''), leased_at, call_id, confirmed_at
+             FROM leases WHERE firewall_id = ? AND list IN (1, 2) AND key = ? ORDER BY list, direction",
+        )
+        .bind(firewall)
+        .bind(indicator.key())
+        .fetch_all(&self.readers)
+        .await?;
+        rows.into_iter()
+            .map(|(packed, leased_at, call_id, confirmed_at)| {
+                Ok(LeaseRow {
+                    lease: read_lease(&packed)?,
+                    leased_at: UnixTime::from_seconds(leased_at),
+                    call_id,
+                    confirmed_at: confirmed_at.map(UnixTime::from_seconds),
+                })
+            })
+            .collect()
+    }
+
+    /// The leases of a firewall in numbers.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    pub async fn lease_counts(&self, firewall: i64, now: UnixTime) -> Result<LeaseCounts> {
+        let (held, doubtful, confirmed, soon, first, last): (
+            i64,
+            i64,
+            i64,
+            i64,
+            Option<i64>,
+            Option<i64>,
+        ) = sqlx::query_as(
+            "SELECT count(*), count(doubt), coalesce(sum(confirmed_at >= set_at), 0),
+                 coalesce(sum(end_time < ?2 + 3600), 0), min(end_time), max(end_time)
+             FROM leases WHERE firewall_id = ?1 AND end_time > ?2",
+        )
+        .bind(firewall)
+        .bind(now.seconds())
+        .fetch_one(&self.readers)
+        .await?;
+        let count = |number: i64| u64::try_from(number).unwrap_or(0);
+        Ok(LeaseCounts {
+            held: count(held),
+            doubtful: count(doubtful),
+            confirmed: count(confirmed),
+            ending_soon: count(soon),
+            first_end: first.map(UnixTime::from_seconds),
+            last_end: last.map(UnixTime::from_seconds),
+        })
+    }
+
+    /// Forgets leases whose EndTime has passed: the cloud dropped them by itself. Returns how many.
+    ///
+    /// # Errors
+    /// When the ledger cannot be written.
+    pub async fn drop_ended_leases(&self, firewall: i64, now: UnixTime) -> Result<u64> {
+        let ended: bool = sqlx::query_scalar(
+            "SELECT EXISTS (SELECT 1 FROM leases WHERE firewall_id = ? AND end_time <= ?)",
+        )
+        .bind(firewall)
+        .bind(now.seconds())
+        .fetch_one(&self.readers)
+        .await?;
+        if !ended {
+            return Ok(0);
+        }
+        let mut tx = self.begin().await?;
+        let gone = sqlx::query("DELETE FROM leases WHERE firewall_id = ? AND end_time <= ?")
+            .bind(firewall)
+            .bind(now.seconds())
+            .execute(&mut *tx)
+            .await?
+            .rows_affected();
+        tx.commit().await?;
+        Ok(gone)
+    }
+
+    /// The entries that others hold on a firewall, as last read.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    pub async fn foreign_entries(&self, firewall: i64) -> Result<HashSet<Entry>> {
+        let rows: Vec<(i64, i64, Vec<u8>)> = sqlx::query_as(
+            "SELECT list, direction, key FROM foreign_entries WHERE firewall_id = ?",
+        )
+        .bind(firewall)
+        .fetch_all(&self.readers)
+        .await?;
+        rows.into_iter()
+            .map(|(list, direction, key)| {
+                Ok(Entry {
+                    list: list_of(list)?,
+                    indicator: Indicator::from_key(&key)?,
+                    direction: direction_of(direction)?,
+                })
+            })
+            .collect()
+    }
+}
+
+/// Records that `entries` stand on the list until `end_time`.
+pub(super) async fn put(
+    tx: &mut Tx,
+    firewall: i64,
+    entries: &[Entry],
+    end_time: UnixTime,
+    at: UnixTime,
+    call: i64,
+    doubt: Option<Action>,
+) -> Result<()> {
+    sqlx::query(
+        "INSERT INTO leases (firewall_id, list, direction, key, end_time, set_at, leased_at, call_id, doubt)
+         SELECT ?1, value ->> 1, value ->> 2, unhex(value ->> 0), ?3, ?4, ?4, ?5, ?6 FROM json_each(?2)
+         WHERE true
+         ON CONFLICT (firewall_id, list, key, direction) DO UPDATE SET end_time = excluded.end_time,
+             set_at = excluded.set_at, call_id = excluded.call_id, doubt = excluded.doubt",
+    )
+    .bind(firewall)
+    .bind(entries_json(entries))
+    .bind(end_time.seconds())
+    .bind(at.seconds())
+    .bind(call)
+    .bind(doubt.map(Action::as_str))
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+/// Marks the leases on `entries`: the answer to `doubt` never came.
+pub(super) async fn mark_doubt(
+    tx: &mut Tx,
+    firewall: i64,
+    entries: &[Entry],
+    doubt: Action,
+) -> Result<()> {
+    sqlx::query(
+        "UPDATE leases SET doubt = ?3
+         FROM (SELECT unhex(value ->> 0) AS key, value ->> 1 AS list, value ->> 2 AS direction
+               FROM json_each(?2)) AS named
+         WHERE firewall_id = ?1 AND leases.list = named.list AND leases.key = named.key
+             AND leases.direction = named.direction",
+    )
+    .bind(firewall)
+    .bind(entries_json(entries))
+    .bind(doubt.as_str())
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+/// Forgets the leases on `entries`: they are off the list.
+pub(super) async fn remove(tx: &mut Tx, firewall: i64, entries: &[Entry]) -> Result<()> {
+    sqlx::query(
+        "DELETE FROM leases WHERE firewall_id = ?1 AND (list, key, direction) IN
+             (SELECT value ->> 1, unhex(value ->> 0), value ->> 2 FROM json_each(?2))",
+    )
+    .bind(firewall)
+    .bind(entries_json(entries))
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+/// `[["hex", list, direction], …]`
+pub(super) fn entries_json(entries: &[Entry]) -> String {
+    let mut json = String::from("[");
+    let mut key = Vec::with_capacity(32);
+    for entry in entries {
+        json.push_str(if json.len() > 1 { ",[\"" } else { "[\"" });
+        push_hex(&mut json, &entry.indicator, &mut key);
+        json.push('"');
+        push_number(&mut json, Some(entry.list as i64));
+        push_number(&mut json, Some(entry.direction as i64));
+        json.push(']');
+    }
+    json.push(']');
+    json
+}
+
+pub(super) fn list_of(number: i64) -> Result<List> {
+    List::from_number(number).ok_or_else(|| LedgerError::Row(format!("list {number}")))
+}
+
+pub(super) fn direction_of(number: i64) -> Result<Direction> {
+    Direction::from_number(number).ok_or_else(|| LedgerError::Row(format!("direction {number}")))
+}
+
+fn read_lease(packed: &str) -> Result<Lease> {
+    let mut fields = packed.split(':');
+    let mut number = || -> Result<i64> { Ok(bulk::number(fields.next())?.unwrap_or(0)) };
+    let list = list_of(number()?)?;
+    let direction = direction_of(number()?)?;
+    let indicator = bulk::indicator(fields.next().unwrap_or_default())?;
+    let mut number = || -> Result<i64> { Ok(bulk::number(fields.next())?.unwrap_or(0)) };
+    let (end_time, set_at) = (number()?, number()?);
+    Ok(Lease {
+        entry: Entry {
+            list,
+            indicator,
+            direction,
+        },
+        end_time: UnixTime::from_seconds(end_time),
+        set_at: UnixTime::from_seconds(set_at),
+        doubt: fields.next().and_then(Action::from_word),
+    })
+}

@@ -1,0 +1,363 @@
+//! Batches: the least number of calls that carry the changes, in the order in which they are safe.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+use crate::guard::Cleared;
+use crate::model::{Action, Class, Direction, Entry, Lease, List, UnixTime};
+
+use super::desired::leave_out;
+use super::lease::Changes;
+use super::{FirewallTerms, LeftOut, Plan, Standing, Wanted, admission};
+
+/// Entries of one list and class that go in one call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Batch {
+    /// Blocklist or allowlist.
+    pub list: List,
+    /// The class that all of them are of, so that a refused class hurts only itself.
+    pub class: Class,
+    /// The trial that keeps them together.
+    pub trial: Option<i64>,
+    /// What is done to which.
+    pub load: Load,
+}
+
+/// What a batch carries, with the proof that its action demands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Load {
+    /// Take our own entries off.
+    Delete(Vec<Lease>),
+    /// Move our own entries to one EndTime.
+    Edit(Vec<Lease>, UnixTime),
+    /// Put entries on that the guards have cleared, until one EndTime.
+    Add(Vec<Addition>, UnixTime),
+}
+
+/// An entry to be added.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Addition {
+    /// The guards' proof.
+    pub cleared: Cleared,
+    /// The direction.
+    pub direction: Direction,
+}
+
+/// Fewer deletes than this never wait for an approval.
+const ALWAYS_DELETABLE: u64 = 50;
+
+/// Calls share all of this; the order is the order of sending.
+type Group = (Action, Option<i64>, Reach, List, Class);
+/// The EndTime of an add or edit.
+type Reach = Option<UnixTime>;
+
+impl Batch {
+    /// What it does.
+    #[must_use]
+    pub fn action(&self) -> Action {
+        match self.load {
+            Load::Delete(_) => Action::Delete,
+            Load::Edit(..) => Action::Edit,
+            Load::Add(..) => Action::Add,
+        }
+    }
+
+    /// The EndTime that its entries share; none for a delete.
+    #[must_use]
+    pub fn end_time(&self) -> Option<UnixTime> {
+        match self.load {
+            Load::Delete(_) => None,
+            Load::Edit(_, end) | Load::Add(_, end) => Some(end),
+        }
+    }
+
+    /// The places that it changes.
+    #[must_use]
+    pub fn entries(&self) -> Vec<Entry> {
+        match &self.load {
+            Load::Delete(leases) | Load::Edit(leases, _) => {
+                leases.iter().map(|lease| lease.entry.clone()).collect()
+            }
+            Load::Add(additions, _) => additions
+                .iter()
+                .map(|addition| addition.cleared.entry(addition.direction))
+                .collect(),
+        }
+    }
+
+    /// How many entries it holds.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        match &self.load {
+            Load::Delete(leases) | Load::Edit(leases, _) => leases.len(),
+            Load::Add(additions, _) => additions.len(),
+        }
+    }
+
+    /// Whether it holds nothing; a plan has no such batch.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// Puts the changes into batches.
+#[must_use]
+pub fn batches(
+    terms: &FirewallTerms,
+    standing: &Standing,
+    mut changes: Changes,
+    mut left_out: BTreeMap<LeftOut, u64>,
+    now: UnixTime,
+) -> Plan {
+    let wanted_deletes = changes.deletes.len() as u64;
+    let renewals = changes
+        .edits
+        .iter()
+        .filter(|(lease, _)| lease.doubt.is_none())
+        .count();
+    let held = changes.steady + renewals as u64;
+    let kept = changes.steady + changes.edits.len() as u64;
+    let held_deletes = brake(terms, standing, &mut changes, now);
+    let room = room_for_adds(terms, standing, &changes, kept + held_deletes);
+    fit_adds(&mut changes, standing, room, &mut left_out);
+    let pending = (changes.adds.len() + changes.edits.len() + changes.deletes.len()) as u64;
+    let acquitted = acquitted(standing, &changes);
+    let mut packer = Packer::new(terms, standing, now);
+    for lease in changes.deletes {
+        packer.put(
+            Action::Delete,
+            lease.entry.clone(),
+            None,
+            Item::Lease(lease),
+        );
+    }
+    for (lease, end) in changes.edits {
+        packer.put(
+            Action::Edit,
+            lease.entry.clone(),
+            Some(end),
+            Item::Lease(lease),
+        );
+    }
+    for (wanted, end) in changes.adds {
+        packer.put(Action::Add, wanted.entry(), Some(end), Item::Wanted(wanted));
+    }
+    let (waiting, trial_due) = (packer.waiting, packer.next_due);
+    Plan {
+        batches: packer.into_batches(),
+        desired: changes.admitted,
+        held,
+        pending,
+        waiting,
+        held_deletes,
+        wanted_deletes,
+        left_out,
+        acquitted,
+        next_due: [changes.next_due, trial_due].into_iter().flatten().min(),
+    }
+}
+
+/// Holds back deletes beyond `max_delete` of the leases within 24 h, and renews what is held back.
+fn brake(terms: &FirewallTerms, standing: &Standing, changes: &mut Changes, now: UnixTime) -> u64 {
+    let base = standing.leases.len() as u64 + standing.deleted;
+    let allowed = share(base, terms.max_delete)
+        .max(ALWAYS_DELETABLE)
+        .saturating_add(standing.approved_deletes)
+        .saturating_sub(standing.deleted);
+    let allowed = usize::try_from(allowed).unwrap_or(usize::MAX);
+    if changes.deletes.len() <= allowed {
+        return 0;
+    }
+    let held = changes.deletes.split_off(allowed);
+    let count = held.len() as u64;
+    for lease in held {
+        let end = now.plus(terms.lease).round_up(terms.grid);
+        let due = super::lease::renewal_time(terms, &lease);
+        if due <= now && end >= lease.end_time.plus(terms.grid) {
+            changes.edits.push((lease, end));
+        }
+    }
+    count
+}
+
+/// How many entries may be added: what the quota leaves beside what we hold, keep and cannot yet delete. A
+/// learned quota counts here alone, where it can only stop adds.
+fn room_for_adds(
+    terms: &FirewallTerms,
+    standing: &Standing,
+    changes: &Changes,
+    kept: u64,
+) -> usize {
+    let configured = admission::places(terms, standing) as u64;
+    let learned = standing.learned_quota.map_or(u64::MAX, |quota| {
+        quota.saturating_sub(standing.foreign_places)
+    });
+    let doubtful = changes
+        .adds
+        .iter()
+        .filter(|(wanted, _)| is_leased(standing, &wanted.entry()))
+        .count();
+    let room = usize::try_from(configured.min(learned).saturating_sub(kept)).unwrap_or(usize::MAX);
+    room.max(doubtful)
+}
+
+/// Cuts the lowest scores where there is less room than adds; repeating a doubtful add costs no place.
+fn fit_adds(
+    changes: &mut Changes,
+    standing: &Standing,
+    room: usize,
+    left_out: &mut BTreeMap<LeftOut, u64>,
+) {
+    let rank = |wanted: &Wanted| {
+        let leased = is_leased(standing, &wanted.entry());
+        (
+            !leased,
+            std::cmp::Reverse(wanted.score),
+            wanted.first_listed,
+        )
+    };
+    changes
+        .adds
+        .sort_by_cached_key(|(wanted, _)| (rank(wanted), wanted.entry()));
+    if changes.adds.len() > room {
+        leave_out(left_out, LeftOut::Quota, (changes.adds.len() - room) as u64);
+        changes.admitted -= (changes.adds.len() - room) as u64;
+        changes.adds.truncate(room);
+    }
+}
+
+fn is_leased(standing: &Standing, entry: &Entry) -> bool {
+    standing
+        .leases
+        .binary_search_by(|lease| lease.entry.cmp(entry))
+        .is_ok()
+}
+
+/// Suspects of which nothing is wanted any more.
+fn acquitted(standing: &Standing, changes: &Changes) -> Vec<Entry> {
+    if standing.suspects.entries.is_empty() {
+        return Vec::new();
+    }
+    let mut wanted: HashSet<Entry> = changes.adds.iter().map(|(add, _)| add.entry()).collect();
+    wanted.extend(changes.edits.iter().map(|(lease, _)| lease.entry.clone()));
+    wanted.extend(changes.deletes.iter().map(|lease| lease.entry.clone()));
+    let suspects = standing.suspects.entries.keys();
+    let gone: BTreeSet<Entry> = suspects
+        .filter(|entry| !wanted.contains(entry))
+        .cloned()
+        .collect();
+    gone.into_iter().collect()
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_precision_loss,
+    reason = "a share of a count of leases"
+)]
+fn share(of: u64, part: f64) -> u64 {
+    (of as f64 * part.clamp(0.0, 1.0)).floor() as u64
+}
+
+/// What stands in a batch that is being packed.
+enum Item {
+    Lease(Lease),
+    Wanted(Wanted),
+}
+
+/// Sorts changes into groups that can share a call.
+struct Packer<'a> {
+    standing: &'a Standing,
+    now: UnixTime,
+    batch: usize,
+    groups: BTreeMap<Group, Vec<Item>>,
+    trial_ends: BTreeMap<i64, UnixTime>,
+    waiting: u64,
+    next_due: Option<UnixTime>,
+}
+
+impl<'a> Packer<'a> {
+    fn new(terms: &FirewallTerms, standing: &'a Standing, now: UnixTime) -> Self {
+        let batch = standing
+            .learned_batch
+            .map_or(terms.batch, |size| size.min(terms.batch));
+        Self {
+            standing,
+            now,
+            batch: batch.max(1),
+            groups: BTreeMap::new(),
+            trial_ends: BTreeMap::new(),
+            waiting: 0,
+            next_due: None,
+        }
+    }
+
+    fn put(&mut self, action: Action, entry: Entry, end: Reach, item: Item) {
+        let trial = self.standing.suspects.entries.get(&entry).copied();
+        if let Some(trial) = trial {
+            if !self.standing.suspects.may_go(trial, self.now) {
+                self.wait_for(trial);
+                return;
+            }
+            // A trial goes in one call, so its entries share the earliest of their EndTimes.
+            if let Some(end) = end {
+                let shared = self.trial_ends.entry(trial).or_insert(end);
+                *shared = end.min(*shared);
+            }
+        }
+        let end = end.filter(|_| trial.is_none());
+        let group = (action, trial, end, entry.list, entry.class());
+        self.groups.entry(group).or_default().push(item);
+    }
+
+    fn wait_for(&mut self, trial: i64) {
+        self.waiting += 1;
+        let trials = &self.standing.suspects.trials;
+        if let Some((_, not_before)) = trials.get(&trial).filter(|(_, at)| *at > self.now) {
+            self.next_due = Some(
+                self.next_due
+                    .map_or(*not_before, |due| due.min(*not_before)),
+            );
+        }
+    }
+
+    fn into_batches(self) -> Vec<Batch> {
+        let mut batches = Vec::new();
+        for ((action, trial, end, list, class), mut items) in self.groups {
+            let end = end.or_else(|| self.trial_ends.get(&trial?).copied());
+            while !items.is_empty() {
+                let rest = items.split_off(items.len().min(self.batch));
+                let load = load(action, items, end);
+                batches.extend(load.map(|load| Batch {
+                    list,
+                    class,
+                    trial,
+                    load,
+                }));
+                items = rest;
+            }
+        }
+        batches
+    }
+}
+
+fn load(action: Action, items: Vec<Item>, end: Reach) -> Option<Load> {
+    let mut leases = Vec::new();
+    let mut additions = Vec::new();
+    for item in items {
+        match item {
+            Item::Lease(lease) => leases.push(lease),
+            Item::Wanted(wanted) => additions.push(Addition {
+                cleared: wanted.cleared,
+                direction: wanted.direction,
+            }),
+        }
+    }
+    match (action, end) {
+        (Action::Delete, _) => Some(Load::Delete(leases)),
+        (Action::Edit, Some(end)) => Some(Load::Edit(leases, end)),
+        (Action::Add, Some(end)) => Some(Load::Add(additions, end)),
+        // Edits and adds are always put with an EndTime.
+        (Action::Edit | Action::Add, None) => None,
+    }
+}

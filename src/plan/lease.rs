@@ -1,0 +1,127 @@
+//! What has to change for the leases to become what was admitted.
+
+use std::cmp::Ordering;
+use std::time::Duration;
+
+use crate::model::{Action, Lease, UnixTime, spread};
+
+use super::{FirewallTerms, Standing, Wanted};
+
+/// Every change that a firewall's leases need.
+#[derive(Debug, Default)]
+pub struct Changes {
+    /// To be put on a list until this EndTime.
+    pub adds: Vec<(Wanted, UnixTime)>,
+    /// To be moved to this EndTime.
+    pub edits: Vec<(Lease, UnixTime)>,
+    /// To be taken off.
+    pub deletes: Vec<Lease>,
+    /// Admitted entries that stand as they should.
+    pub steady: u64,
+    /// Admitted entries in all.
+    pub admitted: u64,
+    /// When the earliest of the steady ones needs something.
+    pub next_due: Option<UnixTime>,
+}
+
+/// The EndTime that an entry should get: its expiry, or the lease's length, on the grid.
+#[must_use]
+pub fn end_time(terms: &FirewallTerms, expires: UnixTime, now: UnixTime) -> UnixTime {
+    expires.min(now.plus(terms.lease)).round_up(terms.grid)
+}
+
+/// When a lease is due for renewal: between two thirds and one third of its own length left, at a step of
+/// the grid that its hash chooses, so that no step carries more than its share.
+#[must_use]
+pub fn renewal_time(terms: &FirewallTerms, lease: &Lease) -> UnixTime {
+    let length = lease.end_time.since(lease.set_at);
+    let opens = lease.end_time.minus(length * 2 / 3).round_up(terms.grid);
+    let closes = lease.end_time.minus(length / 3);
+    let grid = terms.grid.as_secs().max(1);
+    let steps = (closes.since(opens).as_secs() / grid).max(1);
+    let step = spread(&lease.entry.indicator, lease.entry.direction as u8) % steps;
+    opens.plus(Duration::from_secs(step * grid))
+}
+
+/// Holds admitted entries against leases; both are sorted by entry.
+#[must_use]
+pub fn changes(
+    terms: &FirewallTerms,
+    standing: &Standing,
+    admitted: Vec<Wanted>,
+    now: UnixTime,
+) -> Changes {
+    let mut changes = Changes {
+        admitted: admitted.len() as u64,
+        ..Changes::default()
+    };
+    let mut leases = standing.leases.iter().peekable();
+    for wanted in admitted {
+        let entry = wanted.entry();
+        while let Some(lease) = leases.next_if(|lease| lease.entry.cmp(&entry) == Ordering::Less) {
+            changes.drop_lease(lease, now);
+        }
+        match leases.next_if(|lease| lease.entry == entry) {
+            Some(lease) if lease.end_time > now => changes.keep(terms, lease, wanted, now),
+            _ => changes.add(terms, wanted, now),
+        }
+    }
+    for lease in leases {
+        changes.drop_lease(lease, now);
+    }
+    changes
+}
+
+impl Changes {
+    fn keep(&mut self, terms: &FirewallTerms, lease: &Lease, wanted: Wanted, now: UnixTime) {
+        self.due(
+            wanted
+                .expires
+                .round_up(terms.grid)
+                .max(now.plus(terms.grid)),
+        );
+        if wanted.lapsed {
+            self.steady += 1;
+            return self.due(lease.end_time);
+        }
+        let end = end_time(terms, wanted.expires, now);
+        let sendable = end >= now.plus(terms.min_term);
+        match lease.doubt {
+            // It may not be there, or may be gone: adding it again settles that.
+            Some(Action::Add | Action::Delete) if sendable => self.adds.push((wanted, end)),
+            Some(Action::Edit) if sendable => self.edits.push((lease.clone(), end)),
+            _ => {
+                let renewal = renewal_time(terms, lease);
+                let worthwhile = end >= lease.end_time.plus(terms.grid);
+                if renewal <= now && worthwhile && sendable {
+                    self.edits.push((lease.clone(), end));
+                    return;
+                }
+                self.steady += 1;
+                self.due(if renewal > now {
+                    renewal
+                } else {
+                    lease.end_time
+                });
+            }
+        }
+    }
+
+    fn add(&mut self, terms: &FirewallTerms, wanted: Wanted, now: UnixTime) {
+        let end = end_time(terms, wanted.expires, now);
+        if !wanted.lapsed && end >= now.plus(terms.min_term) {
+            self.adds.push((wanted, end));
+        }
+    }
+
+    /// A lease that has ended needs no call: the cloud has dropped the entry by itself.
+    fn drop_lease(&mut self, lease: &Lease, now: UnixTime) {
+        if lease.end_time > now {
+            self.deletes.push(lease.clone());
+        }
+    }
+
+    fn due(&mut self, at: UnixTime) {
+        self.next_due = Some(self.next_due.map_or(at, |due| due.min(at)));
+    }
+}
