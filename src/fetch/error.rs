@@ -4,8 +4,8 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::Refusal;
 use super::redact::Size;
+use super::{Refusal, SecretError};
 
 /// Why a fetch brought nothing. Nothing in it is secret, and control characters are escaped.
 #[derive(Debug, thiserror::Error)]
@@ -16,6 +16,38 @@ pub enum FetchError {
     )]
     Client {
         /// What the library says.
+        reason: String,
+    },
+    /// A key cannot be read.
+    #[error("{what} was not asked: {reason}")]
+    Secret {
+        /// The address.
+        what: String,
+        /// Which key, and why.
+        reason: SecretError,
+    },
+    /// A header's value breaks the rules (RFC 9110 §5.5).
+    #[error("{what} was not asked: the value of its header {name} cannot stand in a header")]
+    HeaderValue {
+        /// The address.
+        what: String,
+        /// The header.
+        name: String,
+    },
+    /// A proxy of another kind.
+    #[error("{what} cannot be used as a proxy; write http://HOST:PORT or https://HOST:PORT")]
+    Proxy {
+        /// The proxy's address.
+        what: String,
+    },
+    /// The feed's own certificates cannot be used.
+    #[error(
+        "the certificates in {path} cannot be used: {reason}; the file must hold PEM certificates"
+    )]
+    Certificates {
+        /// The file.
+        path: String,
+        /// Why.
         reason: String,
     },
     /// The address is of another kind than http and https.
@@ -224,6 +256,10 @@ impl FetchError {
             | Self::SpoolFull { .. } => true,
             Self::Status { status, .. } => matches!(status, 408 | 425 | 429 | 500..=599),
             Self::Client { .. }
+            | Self::Secret { .. }
+            | Self::HeaderValue { .. }
+            | Self::Proxy { .. }
+            | Self::Certificates { .. }
             | Self::Scheme { .. }
             | Self::Host { .. }
             | Self::Tls { .. }

@@ -4,7 +4,9 @@
 //! the network's time-outs have nothing to do with how long parsing takes.
 
 mod address;
+mod ask;
 mod body;
+mod client;
 mod error;
 mod file;
 mod http;
@@ -12,51 +14,25 @@ mod pace;
 mod redact;
 mod resolve;
 mod schedule;
+mod secret;
+mod source;
 mod spool;
 #[cfg(test)]
 mod tests;
 mod trouble;
 mod unpack;
 
-use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
-
-use url::Url;
 
 pub use address::{Refusal, permit_address, permit_url};
 pub use body::Body;
 pub use error::FetchError;
 pub use redact::redact;
 pub use schedule::{Past, floor_for, next_poll};
+pub use secret::{Environment, Secret, SecretError};
+pub use source::{HeaderNameError, HttpSource, Login, Source, Value, header_name};
 pub use unpack::UnpackError;
-
-/// Where a feed comes from. `Debug` and `Display` hide what may be a secret.
-#[derive(Clone, PartialEq)]
-pub enum Source {
-    /// `http://` or `https://`.
-    Http(Url),
-    /// A file on this machine (`path = …` or `file:///…`).
-    File(PathBuf),
-}
-
-impl fmt::Display for Source {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Http(url) => out.write_str(&redact(url)),
-            Self::File(path) => write!(out, "{}", redact::plain(&path.to_string_lossy())),
-        }
-    }
-}
-
-impl fmt::Debug for Source {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Http(url) => out.debug_tuple("Http").field(&redact(url)).finish(),
-            Self::File(path) => out.debug_tuple("File").field(path).finish(),
-        }
-    }
-}
 
 /// What a publisher gave us to ask "has it changed?" with. To be kept as it is, and only once the body that came
 /// with it has been recorded.
@@ -152,7 +128,7 @@ impl Fetcher {
     /// certificates.
     pub fn new(policy: FetchPolicy) -> Result<Self, FetchError> {
         spool::Spool::create(&policy.spool_dir, 0)?;
-        let client = http::client(&policy)?;
+        let client = client::shared(&policy)?;
         Ok(Self { policy, client })
     }
 
@@ -168,7 +144,7 @@ impl Fetcher {
     ) -> Result<Fetched, FetchError> {
         let work = async {
             match source {
-                Source::Http(url) => http::get(self, url, validators, limits).await,
+                Source::Http(http) => http::get(self, http, validators, limits).await,
                 Source::File(path) => file::read(&self.policy.spool_dir, path, limits)
                     .await
                     .map(|body| Fetched::Body(Box::new(body))),

@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use url::Url;
+use secrecy::{ExposeSecret, SecretString};
+use url::{Url, form_urlencoded};
 
 /// What stands in the place of something hidden.
 const HIDDEN: &str = "***";
@@ -107,6 +108,33 @@ fn looks_like_a_key(text: &str) -> bool {
     let cased = count(u8::is_ascii_uppercase) >= 3 && count(u8::is_ascii_lowercase) >= 3;
     let worded = text.len() >= 4 && text.split(['-', '_']).all(|word| word.len() < 12);
     text.len() >= 20 && digits >= 3 && (cased || !worded)
+}
+
+/// Keys that were sent with a request: whoever answers may send them back, in places where [`redact`] sees no key.
+#[derive(Clone, Default)]
+pub(super) struct Veil {
+    hidden: Vec<SecretString>,
+}
+
+impl Veil {
+    pub(super) fn hide(&mut self, secret: SecretString) {
+        self.hidden.push(secret);
+    }
+
+    /// As [`redact`], and without the hidden keys wherever they stand.
+    pub(super) fn show(&self, url: &Url) -> String {
+        let mut shown = redact(url);
+        for secret in &self.hidden {
+            let plain = secret.expose_secret();
+            let encoded: String = form_urlencoded::byte_serialize(plain.as_bytes()).collect();
+            for form in [plain, &encoded] {
+                if !form.is_empty() && shown.contains(form) {
+                    shown = shown.replace(form, HIDDEN);
+                }
+            }
+        }
+        shown
+    }
 }
 
 /// Text for one line of a log or a terminal: control and other invisible characters are escaped.

@@ -51,10 +51,7 @@ const FLOORS: [(&str, Duration); 6] = [
 /// The least time between two polls of `source` that its publisher takes, where one is known.
 #[must_use]
 pub fn floor_for(source: &Source) -> Option<Duration> {
-    let Source::Http(url) = source else {
-        return None;
-    };
-    let host = url.host_str()?.trim_end_matches('.');
+    let host = source.url()?.host_str()?.trim_end_matches('.');
     FLOORS.iter().find_map(|(pattern, floor)| {
         let matches = match pattern.strip_prefix('.') {
             Some(parent) => host == parent || host.ends_with(pattern),
@@ -224,7 +221,7 @@ mod tests {
             ("https://example.net/", None),
         ];
         for (url, floor) in table {
-            let source = Source::Http(Url::parse(url).unwrap());
+            let source = Source::http(Url::parse(url).unwrap());
             assert_eq!(floor_for(&source), floor.map(Duration::from_secs), "{url}");
         }
         assert_eq!(

@@ -79,7 +79,7 @@ async fn a_body_that_is_fast_enough_and_never_ends_meets_the_deadline() {
         total: Duration::from_millis(700),
         ..short()
     };
-    let source = Source::Http(server.url("/"));
+    let source = Source::http(server.url("/"));
     let began = Instant::now();
     let error = fetcher
         .fetch(&source, &Validators::default(), &limits)
@@ -219,7 +219,7 @@ async fn loopback_is_not_asked_unless_allowed() {
     by_name.set_host(Some("localhost")).unwrap();
     for url in [server.url("/"), by_name.clone()] {
         let fetched = fetcher
-            .fetch(&Source::Http(url), &Validators::default(), &short())
+            .fetch(&Source::http(url), &Validators::default(), &short())
             .await;
         let error = fetched.unwrap_err().to_string();
         assert!(error.contains("allow_private = true"), "{error}");

@@ -45,7 +45,7 @@ async fn a_body_comes_as_it_was_sent_with_its_validators() {
 async fn validators_go_back_to_who_gave_them_and_to_nobody_else() {
     let server = Server::giving("HTTP/1.1 304 Not Modified\r\n\r\n").await;
     let (fetcher, _dir) = fetcher();
-    let source = Source::Http(server.url("/list.txt"));
+    let source = Source::http(server.url("/list.txt"));
     let mut validators = Validators {
         etag: Some("\"v1\"".to_owned()),
         last_modified: Some("Sun, 06 Nov 1994 08:49:37 GMT".to_owned()),
@@ -212,7 +212,7 @@ async fn a_fetch_that_is_dropped_leaves_nothing_behind() {
     })
     .await;
     let (fetcher, dir) = fetcher();
-    let source = Source::Http(server.url("/"));
+    let source = Source::http(server.url("/"));
     let limits = Limits {
         stretch: Duration::from_secs(60),
         ..short()
@@ -236,7 +236,7 @@ async fn secrets_are_in_no_text() {
     let server = Server::giving(answer("403 Forbidden", "", b"")).await;
     let mut url = server.url("/list.txt?auth-key=hunter2hunter2hunter2");
     url.set_password(Some("hunter2")).unwrap();
-    let source = Source::Http(url.clone());
+    let source = Source::http(url.clone());
     let error = failure(url).await;
     for text in [
         error.to_string(),

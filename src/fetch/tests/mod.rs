@@ -2,12 +2,15 @@
 
 mod hostile;
 mod http;
+mod keys;
 mod server;
+mod tls;
 
 use std::io::{self, Read};
 use std::time::Duration;
 
 use tempfile::TempDir;
+use url::Url;
 
 use super::*;
 
@@ -38,7 +41,7 @@ fn short() -> Limits {
 async fn fetch(url: Url) -> Result<Fetched, FetchError> {
     let (fetcher, _dir) = fetcher();
     fetcher
-        .fetch(&Source::Http(url), &Validators::default(), &short())
+        .fetch(&Source::http(url), &Validators::default(), &short())
         .await
 }
 
