@@ -6,5 +6,6 @@ pub mod fetch;
 pub mod guard;
 pub mod ledger;
 pub mod model;
+pub mod net;
 pub mod parse;
 pub mod plan;

@@ -1,22 +1,41 @@
 //! From a feed's source to a snapshot of its bytes, spooled to an unlinked file. Nothing is parsed here.
+//!
+//! The body is hashed as it was sent and written to disk while it comes, so that memory does not grow with it and
+//! the network's time-outs have nothing to do with how long parsing takes.
 
-use std::fs::File;
-use std::io::{self, BufRead};
+mod address;
+mod ask;
+mod body;
+mod client;
+mod error;
+mod file;
+mod http;
+mod pace;
+mod redact;
+mod resolve;
+mod schedule;
+mod secret;
+mod source;
+mod spool;
+#[cfg(test)]
+mod tests;
+mod trouble;
+mod unpack;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
-use url::Url;
+pub use address::{Refusal, permit_address, permit_url};
+pub use body::Body;
+pub use error::FetchError;
+pub use redact::redact;
+pub use schedule::{Past, floor_for, next_poll};
+pub use secret::{Environment, Secret, SecretError};
+pub use source::{HeaderNameError, HttpSource, Login, Source, Value, header_name};
+pub use unpack::UnpackError;
 
-/// Where a feed comes from.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Source {
-    /// `http://` or `https://`.
-    Http(Url),
-    /// A file on this machine (`path = …` or `file:///…`).
-    File(PathBuf),
-}
-
-/// What a publisher gave us to ask "has it changed?" with.
+/// What a publisher gave us to ask "has it changed?" with. To be kept as it is, and only once the body that came
+/// with it has been recorded.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(default)]
 pub struct Validators {
@@ -24,6 +43,9 @@ pub struct Validators {
     pub etag: Option<String>,
     /// Last-Modified, as it came.
     pub last_modified: Option<String>,
+    /// The address, as [`redact`] shows it, that gave them. They are sent to no other: a page that has not changed
+    /// since before the feed moved away from it would answer 304 for ever.
+    pub given_by: Option<String>,
 }
 
 /// Bounds of one fetch.
@@ -33,45 +55,108 @@ pub struct Limits {
     pub stored: u64,
     /// Bytes once unpacked.
     pub unpacked: u64,
-    /// Until the first byte of the answer.
+    /// From asking to the head of the answer, for each address on the way: name, connection and TLS included.
     pub first_byte: Duration,
-    /// Until the last.
+    /// The length of a stretch of the body in which at least `least` bytes must come.
+    pub stretch: Duration,
+    /// Bytes that must come in each `stretch`; no progress and a drip of bytes fail alike.
+    pub least: u64,
+    /// From the beginning to the last byte, redirects included.
     pub total: Duration,
+}
+
+impl Limits {
+    /// 128 MiB: twice the largest public list known (3.4 million networks).
+    pub const STORED: u64 = 128 << 20;
+    /// 512 MiB.
+    pub const UNPACKED: u64 = 512 << 20;
+    /// One minute: some publishers make the file when they are asked for it.
+    pub const FIRST_BYTE: Duration = Duration::from_secs(60);
+    /// Half a minute.
+    pub const STRETCH: Duration = Duration::from_secs(30);
+    /// 16 KiB in each half minute.
+    pub const LEAST: u64 = 16 << 10;
+    /// Ten minutes.
+    pub const TOTAL: Duration = Duration::from_secs(600);
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            stored: Self::STORED,
+            unpacked: Self::UNPACKED,
+            first_byte: Self::FIRST_BYTE,
+            stretch: Self::STRETCH,
+            least: Self::LEAST,
+            total: Self::TOTAL,
+        }
+    }
 }
 
 /// What a fetch brought.
 #[derive(Debug)]
 pub enum Fetched {
-    /// The publisher says that nothing changed (304), or the file is the same.
+    /// The publisher says that nothing changed (304).
     NotModified,
-    /// A body.
-    Body(Body),
+    /// A body; whether it is the same as the last one, its hash tells.
+    Body(Box<Body>),
 }
 
-/// A fetched body, as it was sent.
-#[derive(Debug)]
-pub struct Body {
-    /// The spool: unlinked, positioned anywhere.
-    pub file: File,
-    /// Bytes as sent.
-    pub stored: u64,
-    /// SHA-256 of the bytes as sent.
-    pub sha256: [u8; 32],
-    /// To be kept once the body has been recorded.
-    pub validators: Validators,
-    /// The answer said where it ends (length or chunks), so that the last line is surely whole.
-    pub ends_surely: bool,
-    /// The address to which a permanent redirect (301, 308) led.
-    pub moved_to: Option<Url>,
+/// What holds for every fetch of this process.
+#[derive(Clone, Debug)]
+pub struct FetchPolicy {
+    /// Whether feeds may stand on loopback and private addresses.
+    pub allow_private: bool,
+    /// The directory for bodies while they are worked on, best next to the ledger; nothing stays in it.
+    pub spool_dir: PathBuf,
+    /// An address (mail or web) under which publishers reach whoever runs this, sent in `User-Agent`.
+    pub contact: Option<String>,
 }
 
-impl Body {
-    /// The unpacked bytes from the beginning.
+/// Fetches feeds. Cheap to clone; every fetch may be dropped at any moment.
+#[derive(Clone, Debug)]
+pub struct Fetcher {
+    policy: FetchPolicy,
+    client: reqwest::Client,
+}
+
+impl Fetcher {
+    /// Makes a fetcher, and tries its spool directory.
     ///
     /// # Errors
-    /// When the spool cannot be read.
-    pub fn reader(&self, limits: &Limits) -> io::Result<Box<dyn BufRead + Send>> {
-        let _ = limits;
-        todo!("skeleton")
+    /// When the spool directory cannot be written, the contact cannot stand in a header, or the system has no root
+    /// certificates.
+    pub fn new(policy: FetchPolicy) -> Result<Self, FetchError> {
+        spool::Spool::create(&policy.spool_dir, 0)?;
+        let client = client::shared(&policy)?;
+        Ok(Self { policy, client })
+    }
+
+    /// Fetches `source` within `limits`, asking only for what changed since `validators` were given.
+    ///
+    /// # Errors
+    /// Whatever keeps the body from being whole and on disk; see [`FetchError`]. What the body holds is not looked at.
+    pub async fn fetch(
+        &self,
+        source: &Source,
+        validators: &Validators,
+        limits: &Limits,
+    ) -> Result<Fetched, FetchError> {
+        let work = async {
+            match source {
+                Source::Http(http) => http::get(self, http, validators, limits).await,
+                Source::File(path) => file::read(&self.policy.spool_dir, path, limits)
+                    .await
+                    .map(|body| Fetched::Body(Box::new(body))),
+            }
+        };
+        tokio::time::timeout(limits.total, work)
+            .await
+            .unwrap_or_else(|_| {
+                Err(FetchError::TotalTime {
+                    what: source.to_string(),
+                    limit: limits.total,
+                })
+            })
     }
 }

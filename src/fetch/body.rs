@@ -1,0 +1,82 @@
+//! A fetched body on disk, and the way to read it.
+
+use std::fs::File;
+use std::io::{self, BufRead, Read};
+use std::os::unix::fs::FileExt;
+
+use url::Url;
+
+use super::spool::Spooled;
+use super::{Limits, Validators, redact, unpack};
+
+/// A fetched body, as it was sent.
+pub struct Body {
+    /// The spool: unlinked, positioned anywhere.
+    pub file: File,
+    /// Bytes as sent.
+    pub stored: u64,
+    /// SHA-256 of the bytes as sent.
+    pub sha256: [u8; 32],
+    /// To be kept once the body has been recorded.
+    pub validators: Validators,
+    /// The answer said where it ends (length or chunks), so that the last line is surely whole.
+    pub ends_surely: bool,
+    /// The address to which nothing but permanent redirects (301, 308) led. It may hold a key: show it with
+    /// [`redact`](super::redact).
+    pub moved_to: Option<Url>,
+}
+
+impl Body {
+    pub(super) fn new(spooled: Spooled) -> Self {
+        Self {
+            file: spooled.file,
+            stored: spooled.stored,
+            sha256: spooled.sha256,
+            validators: Validators::default(),
+            ends_surely: true,
+            moved_to: None,
+        }
+    }
+
+    /// The unpacked bytes from the beginning. Readers do not disturb each other.
+    ///
+    /// How it is packed is told by its first bytes; at most two packings are taken off. A body that unpacks to more
+    /// than `limits.unpacked` bytes ends in an error, never in a shorter body.
+    ///
+    /// # Errors
+    /// When the spool cannot be read, or the packing is broken from its first byte; the reader's own errors hold an
+    /// [`UnpackError`](super::UnpackError) where the packing is at fault.
+    pub fn reader(&self, limits: &Limits) -> io::Result<Box<dyn BufRead + Send>> {
+        let spool = Positioned {
+            file: self.file.try_clone()?,
+            at: 0,
+        };
+        unpack::open(Box::new(spool), limits.unpacked)
+    }
+}
+
+impl std::fmt::Debug for Body {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Body")
+            .field("stored", &self.stored)
+            .field("sha256", &hex::encode(self.sha256))
+            .field("validators", &self.validators)
+            .field("ends_surely", &self.ends_surely)
+            .field("moved_to", &self.moved_to.as_ref().map(redact))
+            .finish_non_exhaustive()
+    }
+}
+
+/// Reads a file at a place of its own, for clones of a file share theirs.
+struct Positioned {
+    file: File,
+    at: u64,
+}
+
+impl Read for Positioned {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let read = self.file.read_at(into, self.at)?;
+        self.at = self.at.saturating_add(read as u64);
+        Ok(read)
+    }
+}

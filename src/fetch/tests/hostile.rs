@@ -1,0 +1,290 @@
+//! Servers that do not behave: each ends in a bounded time, with bounded memory, in one sentence.
+
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+use tokio::time::{Instant, sleep};
+
+use super::http::gzip;
+use super::server::{Server, answer};
+use super::*;
+
+/// Sends `head`, then `piece` again and again until nobody listens.
+async fn endless(head: &'static str, piece: Vec<u8>, pause: Duration) -> Server {
+    Server::start(move |_, mut stream: TcpStream| {
+        let piece = piece.clone();
+        async move {
+            let _ = stream.write_all(head.as_bytes()).await;
+            while stream.write_all(&piece).await.is_ok() {
+                sleep(pause).await;
+            }
+        }
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_drip_of_bytes_is_too_slow() {
+    let began = Instant::now();
+    let server = endless(
+        "HTTP/1.1 200 OK\r\n\r\n",
+        b"1".to_vec(),
+        Duration::from_millis(10),
+    )
+    .await;
+    let error = failure(server.url("/")).await;
+    assert!(
+        matches!(error, FetchError::Slow { got: 1..1_000, .. }),
+        "{error}"
+    );
+    assert!(began.elapsed() < Duration::from_secs(2));
+}
+
+#[tokio::test]
+async fn a_body_that_never_begins_is_too_slow() {
+    let server = endless(
+        "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n",
+        vec![],
+        Duration::from_millis(10),
+    )
+    .await;
+    let error = failure(server.url("/")).await;
+    assert!(matches!(error, FetchError::Slow { got: 0, .. }), "{error}");
+}
+
+#[tokio::test]
+async fn a_head_that_drips_or_never_ends_runs_out_of_time() {
+    for piece in ["", "X-More: yes\r\n", "HTTP/1.1 100 Continue\r\n\r\n"] {
+        let began = Instant::now();
+        let server = endless("", piece.into(), Duration::from_millis(10)).await;
+        let error = failure(server.url("/")).await;
+        let expected = matches!(
+            error,
+            FetchError::FirstByte { .. } | FetchError::Connection { .. }
+        );
+        assert!(expected, "{piece:?}: {error}");
+        assert!(began.elapsed() < Duration::from_secs(2));
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_is_fast_enough_and_never_ends_meets_the_deadline() {
+    let server = endless(
+        "HTTP/1.1 200 OK\r\n\r\n",
+        vec![b'1'; 1_000],
+        Duration::from_millis(20),
+    )
+    .await;
+    let (fetcher, _dir) = fetcher();
+    let limits = Limits {
+        total: Duration::from_millis(700),
+        ..short()
+    };
+    let source = Source::http(server.url("/"));
+    let began = Instant::now();
+    let error = fetcher
+        .fetch(&source, &Validators::default(), &limits)
+        .await
+        .unwrap_err();
+    assert!(matches!(error, FetchError::TotalTime { .. }), "{error}");
+    assert!(began.elapsed() < Duration::from_secs(2));
+}
+
+#[tokio::test]
+async fn a_body_without_end_is_too_large() {
+    let server = endless(
+        "HTTP/1.1 200 OK\r\n\r\n",
+        vec![b'1'; 1 << 16],
+        Duration::ZERO,
+    )
+    .await;
+    let error = failure(server.url("/")).await;
+    let text = error.to_string();
+    assert!(matches!(error, FetchError::TooLarge { .. }), "{text}");
+    assert!(text.contains("larger than 1 MiB"), "{text}");
+}
+
+#[tokio::test]
+async fn a_length_over_the_limit_is_refused_before_the_body() {
+    let server = Server::giving("HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n").await;
+    let error = failure(server.url("/")).await;
+    assert!(matches!(error, FetchError::TooLarge { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn a_body_shorter_than_announced_is_cut() {
+    let table = [
+        "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n1.1.1.1\n",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n8\r\n1.1.1.1\n\r\n",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n80\r\n1.1.1.1\n",
+    ];
+    for sent in table {
+        let server = Server::giving(sent).await;
+        let error = failure(server.url("/")).await;
+        assert!(matches!(error, FetchError::Cut { got: 8, .. }), "{error}");
+        assert!(error.is_temporary());
+    }
+}
+
+#[tokio::test]
+async fn a_body_longer_than_announced_ends_where_it_was_announced() {
+    let server =
+        Server::giving("HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\n1.1.1.1\n2.2.2.2\n").await;
+    let body = body(server.url("/")).await;
+    assert_eq!(read(&body).unwrap(), b"1.1.1.1\n");
+}
+
+#[tokio::test]
+async fn lengths_that_contradict_each_other_are_refused() {
+    let server = Server::giving(
+        "HTTP/1.1 200 OK\r\nContent-Length: 8\r\nContent-Length: 9\r\n\r\n1.1.1.1\n",
+    )
+    .await;
+    let error = failure(server.url("/")).await;
+    assert!(matches!(error, FetchError::Connection { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn a_reset_is_a_cut() {
+    let server = Server::start(|_, mut stream: TcpStream| async move {
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n1.1.1.1\n").await;
+        sleep(Duration::from_millis(50)).await;
+        let _ = stream.set_zero_linger();
+    })
+    .await;
+    let error = failure(server.url("/")).await;
+    assert!(matches!(error, FetchError::Cut { got: 8, .. }), "{error}");
+    assert!(error.to_string().contains("reset"), "{error}");
+}
+
+#[tokio::test]
+async fn a_server_that_hangs_up_or_is_not_there_cannot_be_reached() {
+    let server = Server::giving("").await;
+    let gone = server.url("/");
+    assert!(matches!(
+        failure(gone.clone()).await,
+        FetchError::Connection { .. }
+    ));
+    drop(server);
+    // The listener's task ends at its next turn.
+    tokio::task::yield_now().await;
+    let error = failure(gone).await;
+    assert!(error.to_string().contains("refused"), "{error}");
+}
+
+#[tokio::test]
+async fn redirects_end() {
+    let server = Server::giving(answer("302 Found", "Location: /\r\n", b"")).await;
+    let error = failure(server.url("/")).await;
+    assert!(
+        matches!(error, FetchError::Redirects { limit: 5, .. }),
+        "{error}"
+    );
+    assert_eq!(server.heads().len(), 6);
+}
+
+#[tokio::test]
+async fn redirects_lead_to_no_file_and_to_no_metadata() {
+    let table = [
+        ("file:///etc/passwd", "`file:`"),
+        ("ftp://example.net/", "`ftp:`"),
+        ("http://169.254.169.254/latest/meta-data/", "metadata"),
+        ("http://metadata.tencentyun.com/latest/", "metadata"),
+        ("http://[fd00:ec2::254]/", "metadata"),
+        ("http://0.0.0.0/", "unspecified"),
+        ("", "Location"),
+    ];
+    for (location, part) in table {
+        let headers = match location {
+            "" => String::new(),
+            location => format!("Location: {location}\r\n"),
+        };
+        let server = Server::giving(answer("302 Found", &headers, b"")).await;
+        let error = failure(server.url("/")).await;
+        assert!(error.to_string().contains(part), "{location}: {error}");
+        assert!(!error.is_temporary());
+    }
+}
+
+#[tokio::test]
+async fn loopback_is_not_asked_unless_allowed() {
+    let server = Server::giving(answer("200 OK", "", b"")).await;
+    let (_, dir) = fetcher();
+    let policy = FetchPolicy {
+        allow_private: false,
+        spool_dir: dir.path().to_owned(),
+        contact: None,
+    };
+    let fetcher = Fetcher::new(policy).unwrap();
+    let mut by_name = server.url("/");
+    by_name.set_host(Some("localhost")).unwrap();
+    for url in [server.url("/"), by_name.clone()] {
+        let fetched = fetcher
+            .fetch(&Source::http(url), &Validators::default(), &short())
+            .await;
+        let error = fetched.unwrap_err().to_string();
+        assert!(error.contains("allow_private = true"), "{error}");
+    }
+    // Past the judgement of names, the resolver still keeps its word.
+    let error = fetcher.client.get(by_name).send().await.unwrap_err();
+    let error = trouble::before_the_answer("it", &error);
+    assert!(matches!(error, FetchError::Host { .. }), "{error}");
+    assert!(server.heads().is_empty());
+}
+
+#[tokio::test]
+async fn encodings_that_were_not_asked_for_are_refused() {
+    for encoding in ["br", "deflate", "gzip, br", "\u{e9}\t"] {
+        let headers = format!("Content-Encoding: {encoding}\r\n");
+        let server = Server::giving(answer("200 OK", &headers, b"x")).await;
+        let error = failure(server.url("/")).await;
+        assert!(matches!(error, FetchError::Encoding { .. }), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_bomb_ends_in_an_error_and_not_in_a_shorter_list() {
+    let zeros = gzip(&vec![0; 64 << 20]);
+    assert!(zeros.len() < 1 << 20);
+    let mut table = vec![zeros.clone(), gzip(&zeros)];
+    // Members that hold nothing: the outer layer is long, the inner one empty.
+    table.push(gzip(&gzip(b"").repeat(300_000)));
+    for sent in table {
+        let server = Server::giving(answer("200 OK", "", &sent)).await;
+        let body = body(server.url("/")).await;
+        let error = read(&body).unwrap_err().to_string();
+        assert!(error.contains("unpacks to more than 4 MiB"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn broken_packings_say_so() {
+    let whole = gzip(b"198.51.100.1\n");
+    let mut wrong = whole.clone();
+    let checksum = wrong.len() - 6;
+    wrong[checksum] ^= 0xff;
+    let table = [
+        (gzip(&gzip(&whole)), "more than 2 times over"),
+        (whole[..whole.len() - 3].to_vec(), "cut short"),
+        (wrong, "broken"),
+        ([&whole[..], b"<!DOCTYPE html>"].concat(), "broken"),
+    ];
+    for (sent, part) in table {
+        let server = Server::giving(answer("200 OK", "", &sent)).await;
+        let body = body(server.url("/")).await;
+        let error = read(&body).unwrap_err().to_string();
+        assert!(error.contains(part), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_list_still_arrives_intact() {
+    for sent in [
+        &b"<!DOCTYPE html><html>\x00\xff\xfe\r\n"[..],
+        b"",
+        b"\0\0\0",
+        b"\x1f\x8b",
+    ] {
+        let server = Server::giving(answer("200 OK", "Content-Type: text/html\r\n", sent)).await;
+        assert_eq!(read(&body(server.url("/")).await).unwrap(), sent);
+    }
+}

@@ -1,0 +1,66 @@
+//! Fetching over real sockets, from servers that behave and from servers that do not.
+
+mod hostile;
+mod http;
+mod keys;
+mod server;
+mod tls;
+
+use std::io::{self, Read};
+use std::time::Duration;
+
+use tempfile::TempDir;
+use url::Url;
+
+use super::*;
+
+/// A fetcher that may ask loopback, and the directory that it spools to.
+fn fetcher() -> (Fetcher, TempDir) {
+    let dir = tempfile::tempdir().unwrap();
+    let policy = FetchPolicy {
+        allow_private: true,
+        spool_dir: dir.path().to_owned(),
+        contact: Some("ops@example.net".to_owned()),
+    };
+    (Fetcher::new(policy).unwrap(), dir)
+}
+
+/// Limits short enough for a test to run into them.
+fn short() -> Limits {
+    Limits {
+        stored: 1 << 20,
+        unpacked: 4 << 20,
+        first_byte: Duration::from_millis(400),
+        stretch: Duration::from_millis(200),
+        least: 1_000,
+        total: Duration::from_secs(5),
+    }
+}
+
+/// Fetches without validators and without patience.
+async fn fetch(url: Url) -> Result<Fetched, FetchError> {
+    let (fetcher, _dir) = fetcher();
+    fetcher
+        .fetch(&Source::http(url), &Validators::default(), &short())
+        .await
+}
+
+/// Fetches what must be a body.
+async fn body(url: Url) -> Body {
+    match fetch(url).await.unwrap() {
+        Fetched::Body(body) => *body,
+        Fetched::NotModified => panic!("not modified"),
+    }
+}
+
+/// Fetches what must fail.
+async fn failure(url: Url) -> FetchError {
+    fetch(url).await.unwrap_err()
+}
+
+/// All of a body, unpacked.
+fn read(body: &Body) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    body.reader(&short())?.read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
