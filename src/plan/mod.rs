@@ -12,7 +12,7 @@ pub struct FirewallTerms {
     /// Entries in one call, at most.
     pub batch: usize,
     /// Places on the list.
-    pub quota: u64,
+    pub quota: Quota,
     /// Places kept free for entries made by hand.
     pub reserve: u64,
     /// By how much a challenger's score must beat a holder's.
@@ -25,4 +25,13 @@ pub struct FirewallTerms {
     pub grid: Duration,
     /// How far ahead an EndTime must lie when it is sent.
     pub min_term: Duration,
+}
+
+/// How many places a firewall's list has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Quota {
+    /// As many as the cloud says, or as its refusals teach. Such a number only stops adds.
+    Auto,
+    /// As many as the config says. Such a number may also delete, under the brake.
+    Fixed(u64),
 }
