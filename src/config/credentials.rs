@@ -10,7 +10,7 @@ use super::value::{self, text, wrong};
 use super::{defaults, lines};
 
 /// Where a firewall's keys come from. Never the keys themselves.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Credentials {
     /// systemd credentials, then the vendor's own order.
     Auto,

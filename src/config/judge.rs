@@ -51,29 +51,32 @@ pub(super) fn unique_names<'a>(names: impl Iterator<Item = &'a Found<Name>>) -> 
 
 /// Two firewalls with one account would each take the other's entries for a stranger's, and both call at the full rate.
 pub(super) fn unique_accounts(firewalls: &[FirewallRead]) -> Vec<Fault> {
-    let mut first: BTreeMap<_, &At> = BTreeMap::new();
     let mut faults = Vec::new();
-    for firewall in firewalls {
-        let (endpoint, credentials) = (&firewall.endpoint, &firewall.credentials);
-        let faulty = [endpoint.at.origin, credentials.at.origin].contains(&Origin::Faulty);
-        let Some(name) = firewall.name.as_ref().filter(|_| !faulty) else {
-            continue;
-        };
-        let account = (endpoint.value.as_str(), &credentials.value);
-        if let Some(before) = first.get(&account) {
+    for (place, firewall) in firewalls.iter().enumerate() {
+        let twin = firewalls
+            .iter()
+            .take(place)
+            .find(|before| same_account(before, firewall));
+        let names = twin.and_then(|twin| twin.name.as_ref().zip(firewall.name.as_ref()));
+        if let Some((before, name)) = names {
             let at = At {
                 key: String::new(),
                 ..name.at.clone()
             };
             faults.push(at.fault(format!(
                 "it has the endpoint and the credentials of the firewall on line {}, so both are one list; give it its own `credentials`, or remove it",
-                before.line
+                before.at.line
             )));
-        } else {
-            first.insert(account, &name.at);
         }
     }
     faults
+}
+
+fn same_account(one: &FirewallRead, other: &FirewallRead) -> bool {
+    let places = [one, other].map(|it| [it.endpoint.at.origin, it.credentials.at.origin]);
+    !places.as_flattened().contains(&Origin::Faulty)
+        && one.endpoint.value == other.endpoint.value
+        && one.credentials.value == other.credentials.value
 }
 
 /// What is forgotten before it has expired could not be explained.
