@@ -61,9 +61,10 @@ pub const MAX_SIZE: u64 = 64 * MIB;
 /// `[[feed]] max_unpacked`: bytes once unpacked.
 pub const MAX_UNPACKED: u64 = 512 * MIB;
 /// `[[feed]] timeout`: until the last byte.
-pub const TIMEOUT: Duration = Duration::from_secs(5 * MINUTE);
-/// Until the first byte of an answer, or `timeout` where that is shorter. It has no key of its own.
-pub const FIRST_BYTE: Duration = Duration::from_secs(30);
+pub const TIMEOUT: Duration = Duration::from_secs(10 * MINUTE);
+/// Until the first byte of an answer, or `timeout` where that is shorter: some publishers make the file when they
+/// are asked for it. It has no key of its own.
+pub const FIRST_BYTE: Duration = Duration::from_secs(MINUTE);
 
 /// `[[firewall]] site`
 pub const SITE: Site = Site::China;
