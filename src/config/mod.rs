@@ -1,4 +1,36 @@
 //! The TOML file, read whole, judged whole, and turned into the types that the modules work with.
+//!
+//! Every fault in the file is found in one reading: a key that cannot be read takes its default for the
+//! time being, and rules that would look at it are skipped, so that one mistake is told once. A key that
+//! is known but not built is refused by name; nothing that is written is ever ignored.
+//!
+//! To build a key: make it `built` in `keys`, read it where its section is read, and show it in `lines`.
+//! A test fails until all three agree.
+
+mod address;
+mod changes;
+mod credentials;
+pub mod defaults;
+mod fault;
+mod feed;
+mod firewall;
+mod guard;
+mod judge;
+mod keys;
+mod ledger;
+mod lines;
+mod print;
+mod read;
+mod section;
+mod syntax;
+mod value;
+mod words;
+
+#[cfg(test)]
+mod tests;
+
+pub use credentials::Credentials;
+pub use fault::{ConfigError, ConfigFaults, Fault};
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -12,7 +44,7 @@ use crate::parse::{MinPrefix, Recipe};
 use crate::plan::FirewallTerms;
 
 /// What is in force.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Config {
     /// `[ledger]`
     pub ledger: Ledger,
@@ -22,10 +54,12 @@ pub struct Config {
     pub feeds: Vec<Feed>,
     /// `[[firewall]]`, in the file's order.
     pub firewalls: Vec<Firewall>,
+    /// What is allowed but probably not meant: sentences with file and line, for the log.
+    pub warnings: Vec<String>,
 }
 
 /// Where the ledger is and how long it remembers.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ledger {
     /// The SQLite file.
     pub path: PathBuf,
@@ -34,7 +68,7 @@ pub struct Ledger {
 }
 
 /// What must never be blocked, beside the built-in ranges.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Guard {
     /// The widest networks that may be blocked.
     pub min_prefix: MinPrefix,
@@ -42,10 +76,12 @@ pub struct Guard {
     pub allow_private: bool,
     /// The allowlist of the file itself.
     pub allow: Vec<Indicator>,
+    /// Patterns of absolute paths, valid for the `glob` crate, of plain text allowlists.
+    pub files: Vec<String>,
 }
 
 /// One feed.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Feed {
     /// Its identity in the ledger.
     pub name: Name,
@@ -63,30 +99,66 @@ pub struct Feed {
     pub brakes: Brakes,
 }
 
-/// One firewall.
-#[derive(Clone, Debug)]
+/// One firewall of the kind [`Firewall::KIND`].
+#[derive(Clone, Debug, PartialEq)]
 pub struct Firewall {
     /// Its identity in the ledger.
     pub name: Name,
+    /// Which of the vendor's two sites it belongs to; their calls differ.
+    pub site: Site,
     /// The API's address: the site's own, or the one in the config.
     pub endpoint: Url,
-    /// Calls a second, at most 20.
+    /// Calls a second, 1 to 20.
     pub rate: u32,
     /// What it takes and how leases are cut.
     pub terms: FirewallTerms,
+    /// How often its lists are read back.
+    pub reconcile_interval: Duration,
+    /// How long a change may take to show in a read-back; may be zero.
+    pub confirm_after: Duration,
     /// The zone in which it writes its times.
     pub time_zone: Offset,
     /// Where the keys come from.
     pub credentials: Credentials,
 }
 
-/// Where a firewall's keys come from. Never the keys themselves.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Credentials {
-    /// systemd credentials, then the vendor's own order.
-    Auto,
-    /// Environment variables `PREFIX_SECRET_ID`, `PREFIX_SECRET_KEY`, `PREFIX_TOKEN`.
-    Env(String),
-    /// A file in the vendor's INI or JSON form.
-    File(PathBuf),
+/// The vendor's two sites. They have separate accounts, endpoints, and slightly different calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Site {
+    /// <https://cloud.tencent.com>
+    China,
+    /// <https://www.tencentcloud.com>
+    International,
+}
+
+impl Config {
+    /// The feed of that name.
+    #[must_use]
+    pub fn feed(&self, name: &Name) -> Option<&Feed> {
+        self.feeds.iter().find(|feed| feed.name == *name)
+    }
+
+    /// The firewall of that name.
+    #[must_use]
+    pub fn firewall(&self, name: &Name) -> Option<&Firewall> {
+        self.firewalls
+            .iter()
+            .find(|firewall| firewall.name == *name)
+    }
+}
+
+impl Firewall {
+    /// The one kind of firewall that there is.
+    pub const KIND: &str = "tencent-cfw";
+}
+
+impl Site {
+    /// Where the site's API listens, when the config names no other endpoint.
+    #[must_use]
+    pub const fn endpoint(self) -> &'static str {
+        match self {
+            Self::China => "https://cfw.tencentcloudapi.com/",
+            Self::International => "https://cfw.intl.tencentcloudapi.com/",
+        }
+    }
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use crate::model::{Entry, UnixTime};
 
 use super::desired::leave_out;
-use super::{FirewallTerms, LeftOut, Standing, Wanted};
+use super::{FirewallTerms, LeftOut, Quota, Standing, Wanted};
 
 /// The order of admission, best first: score (a holder's counts `margin` more), held, last hit, first
 /// listed, canonical bytes.
@@ -84,14 +84,22 @@ pub fn admit(
     admitted
 }
 
-/// Places for our entries: the configured quota less the reserve and what others hold.
+/// Places for our entries: the configured quota less the reserve and what others hold. A quota that nobody
+/// wrote down bounds nothing here, where it would delete.
 #[must_use]
 pub fn places(terms: &FirewallTerms, standing: &Standing) -> usize {
-    let places = terms
-        .quota
+    match terms.quota {
+        Quota::Auto => usize::MAX,
+        Quota::Fixed(quota) => usize::try_from(ours(quota, terms, standing)).unwrap_or(usize::MAX),
+    }
+}
+
+/// What is left of `quota` for our entries.
+#[must_use]
+pub fn ours(quota: u64, terms: &FirewallTerms, standing: &Standing) -> u64 {
+    quota
         .saturating_sub(terms.reserve)
-        .saturating_sub(standing.foreign_places);
-    usize::try_from(places).unwrap_or(usize::MAX)
+        .saturating_sub(standing.foreign_places)
 }
 
 /// The order of entries: list, indicator, direction.

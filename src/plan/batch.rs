@@ -189,9 +189,9 @@ fn room_for_adds(
     kept: u64,
 ) -> usize {
     let configured = admission::places(terms, standing) as u64;
-    let learned = standing.learned_quota.map_or(u64::MAX, |quota| {
-        quota.saturating_sub(standing.foreign_places)
-    });
+    let learned = standing
+        .learned_quota
+        .map_or(u64::MAX, |quota| admission::ours(quota, terms, standing));
     let doubtful = changes
         .adds
         .iter()

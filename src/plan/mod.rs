@@ -29,8 +29,8 @@ pub struct FirewallTerms {
     pub accept: Vec<Class>,
     /// Entries in one call, at most.
     pub batch: usize,
-    /// Places on the lists.
-    pub quota: u64,
+    /// Places on the list.
+    pub quota: Quota,
     /// Places kept free for entries made by hand.
     pub reserve: u64,
     /// By how much a challenger's score must beat a holder's.
@@ -43,6 +43,15 @@ pub struct FirewallTerms {
     pub grid: Duration,
     /// How far ahead an EndTime must lie when it is sent.
     pub min_term: Duration,
+}
+
+/// How many places a firewall's lists have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Quota {
+    /// As many as the cloud says, or as its refusals teach. Such a number only stops adds.
+    Auto,
+    /// As many as the config says. Such a number may also delete, under the brake.
+    Fixed(u64),
 }
 
 /// An entry that should be on a list, with the proof that it may be.

@@ -20,7 +20,7 @@ fn terms(quota: u64) -> FirewallTerms {
     FirewallTerms {
         accept: Class::ALL.to_vec(),
         batch: 7,
-        quota,
+        quota: Quota::Fixed(quota),
         reserve: 2,
         margin: 0.05,
         max_delete: 1.0,
@@ -353,7 +353,7 @@ fn a_learned_quota_stops_adds_and_deletes_nothing() {
             })
             .collect::<Vec<_>>(),
     ];
-    standing.learned_quota = Some(25);
+    standing.learned_quota = Some(27);
     let plan = make(&terms(1000), &standing, &keep, NOW);
     assert_eq!(plan.batches.iter().map(Batch::len).sum::<usize>(), 5);
     assert!(

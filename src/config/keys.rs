@@ -1,0 +1,240 @@
+//! Every key of the config's language: built, or known and refused by name.
+
+/// A key that may be written, or will be one day.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Key {
+    pub name: &'static str,
+    /// How it is written in a message: `interval`, `[guard]`, `[[feed]]`.
+    pub shown: &'static str,
+    pub state: State,
+}
+
+/// What becomes of a key that is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    /// It is read.
+    Built,
+    /// It is read, but not from `[defaults]`: no two feeds share it.
+    Own,
+    /// It is refused, and the text says what that means for the operator.
+    Later(&'static str),
+}
+
+const fn built(name: &'static str) -> Key {
+    section(name, name)
+}
+
+const fn own(name: &'static str) -> Key {
+    Key {
+        name,
+        shown: name,
+        state: State::Own,
+    }
+}
+
+const fn section(name: &'static str, shown: &'static str) -> Key {
+    Key {
+        name,
+        shown,
+        state: State::Built,
+    }
+}
+
+const fn later(name: &'static str, shown: &'static str, what: &'static str) -> Key {
+    Key {
+        name,
+        shown,
+        state: State::Later(what),
+    }
+}
+
+/// The sections.
+pub(super) const ROOT: &[Key] = &[
+    section("ledger", "[ledger]"),
+    later(
+        "http",
+        "[http]",
+        "metrics, health and the dashboard are not served",
+    ),
+    section("defaults", "[defaults]"),
+    section("guard", "[guard]"),
+    section("feed", "[[feed]]"),
+    section("firewall", "[[firewall]]"),
+];
+
+/// `[ledger]`
+pub(super) const LEDGER: &[Key] = &[built("path"), built("keep_history")];
+
+/// `[guard]`
+pub(super) const GUARD: &[Key] = &[
+    built("min_prefix"),
+    built("allow_private"),
+    built("allow"),
+    built("files"),
+    later(
+        "list",
+        "[[guard.list]]",
+        "allowlists come from `allow` and `files` alone",
+    ),
+];
+
+/// `[guard] min_prefix`
+pub(super) const MIN_PREFIX: &[Key] = &[built("v4"), built("v6")];
+
+/// `[[feed]]` and `[defaults]`
+pub(super) const FEED: &[Key] = &[
+    own("name"),
+    own("url"),
+    own("path"),
+    built("format"),
+    built("interval"),
+    built("ttl"),
+    built("confidence"),
+    built("direction"),
+    built("list"),
+    built("mode"),
+    built("on_delist"),
+    built("max_age"),
+    built("urls"),
+    built("may_be_empty"),
+    built("min_entries"),
+    built("max_entries"),
+    built("max_shrink"),
+    built("max_growth"),
+    built("max_size"),
+    built("max_unpacked"),
+    built("timeout"),
+    later("preset", "preset", "there is no catalogue of feeds"),
+    later("column", "column", "no format with columns can be read"),
+    later("columns", "columns", "no format with columns can be read"),
+    later("where", "where", "rows cannot be filtered"),
+    later("header", "header", "no header can be added to a request"),
+    later(
+        "query",
+        "query",
+        "no parameter can be added to a request beside those in `url`",
+    ),
+    later("auth", "auth", "a feed is fetched without credentials"),
+    later("proxy", "proxy", "feeds are fetched without a proxy"),
+    later(
+        "ca_file",
+        "ca_file",
+        "no certificate authority can be added",
+    ),
+    later("tls", "tls", "nothing about TLS can be set"),
+];
+
+/// `[[firewall]]`
+pub(super) const FIREWALL: &[Key] = &[
+    built("name"),
+    built("kind"),
+    built("site"),
+    built("endpoint"),
+    built("accept"),
+    built("rate"),
+    built("batch"),
+    built("quota"),
+    built("reserve"),
+    built("margin"),
+    built("expand_networks"),
+    built("max_delete"),
+    built("lease"),
+    built("grid"),
+    built("min_term"),
+    built("reconcile_interval"),
+    built("confirm_after"),
+    built("time_zone"),
+    built("credentials"),
+];
+
+/// `[[firewall]] credentials`
+pub(super) const CREDENTIALS: &[Key] =
+    &[built("source"), built("env"), built("file"), built("role")];
+
+/// Says what is wrong with a key that is not to be read; `None` for one that is.
+///
+/// `name` is the key, `shown` how the file writes it, and `in_defaults` whether it stands in `[defaults]`.
+pub(super) fn refusal(keys: &[Key], name: &str, shown: &str, in_defaults: bool) -> Option<String> {
+    let Some(key) = keys.iter().find(|key| key.name == name) else {
+        return Some(unknown(keys, name, shown));
+    };
+    match key.state {
+        State::Built => None,
+        State::Own if !in_defaults => None,
+        State::Own => Some(format!(
+            "`{name}` cannot be shared by feeds; write it into each [[feed]]"
+        )),
+        State::Later(what) => Some(format!(
+            "`{}` is not built yet: {what}; remove it",
+            key.shown
+        )),
+    }
+}
+
+fn unknown(keys: &[Key], name: &str, shown: &str) -> String {
+    let what = if shown.starts_with('[') {
+        "section"
+    } else {
+        "key"
+    };
+    let advice = if let Some(home) = home(name) {
+        format!("it belongs in {home}")
+    } else if let Some(near) = nearest(name, keys.iter().map(|key| key.name)) {
+        let near = keys.iter().find(|key| key.name == near);
+        format!("did you mean `{}`?", near.map_or("", |key| key.shown))
+    } else {
+        let known: Vec<_> = keys
+            .iter()
+            .filter(|key| !matches!(key.state, State::Later(_)))
+            .map(|key| key.shown)
+            .collect();
+        format!("known here: {}", known.join(", "))
+    };
+    format!("unknown {what} `{}`; {advice}", shown.escape_debug())
+}
+
+/// The word that `name` was probably meant to be: one slip, and one more for each five letters; the first
+/// of several that are equally near.
+pub(super) fn nearest<'a>(name: &str, words: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let name = name.to_lowercase();
+    words
+        .map(|word| (strsim::damerau_levenshtein(&name, word), word))
+        .filter(|(slips, word)| *slips <= 1 + word.len() / 5 && *slips < word.len())
+        .min_by_key(|(slips, _)| *slips)
+        .map(|(_, word)| word)
+}
+
+/// The section in which a key of exactly that name is known.
+fn home(name: &str) -> Option<&'static str> {
+    [
+        (LEDGER, "[ledger]"),
+        (GUARD, "[guard]"),
+        (FEED, "[[feed]] or [defaults]"),
+        (FIREWALL, "[[firewall]]"),
+    ]
+    .into_iter()
+    .find(|(keys, _)| keys.iter().any(|key| key.name == name))
+    .map(|(_, section)| section)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_word_is_near() {
+        let words = || FEED.iter().map(|key| key.name);
+        for (slip, meant) in [
+            ("intervall", Some("interval")),
+            ("Interval", Some("interval")),
+            ("min-entries", Some("min_entries")),
+            ("max_groth", Some("max_growth")),
+            ("tll", Some("ttl")),
+            ("batch", None),
+            ("frequency", None),
+            ("x", None),
+        ] {
+            assert_eq!(nearest(slip, words()), meant, "{slip}");
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! The words of the config's language, each with what it stands for.
+
+use toml::de::DeValue;
+
+use crate::model::{Class, Directions, List, Mode, OnDelist};
+use crate::parse::{Format, Urls};
+
+use super::section::{Item, Problems};
+use super::value::{shown, text, wrong};
+use super::{Site, keys};
+
+pub(super) const DIRECTIONS: &[(&str, Option<Directions>)] = &[
+    ("in", Some(Directions::IN)),
+    ("out", Some(Directions::OUT)),
+    ("both", Some(Directions::BOTH)),
+    ("auto", None),
+];
+pub(super) const LISTS: &[(&str, List)] = &[("block", List::Block), ("allow", List::Allow)];
+pub(super) const MODES: &[(&str, Mode)] = &[
+    ("snapshot", Mode::Snapshot),
+    ("incremental", Mode::Incremental),
+];
+pub(super) const ON_DELIST: &[(&str, OnDelist)] = &[
+    ("age_out", OnDelist::AgeOut),
+    ("withdraw", OnDelist::Withdraw),
+];
+pub(super) const URLS: &[(&str, Urls)] = &[("reject", Urls::Reject), ("host", Urls::Host)];
+pub(super) const KINDS: &[(&str, ())] = &[(super::Firewall::KIND, ())];
+pub(super) const SITES: &[(&str, Site)] = &[
+    ("china", Site::China),
+    ("international", Site::International),
+];
+pub(super) const CLASSES: &[(&str, Class)] = &[
+    ("ipv4", Class::Ipv4),
+    ("ipv6", Class::Ipv6),
+    ("network", Class::Network),
+    ("domain", Class::Domain),
+];
+
+/// The formats of the design. Those that `parse` knows can be read; the others are refused by name.
+const FORMATS: &[&str] = &[
+    "text",
+    "hosts",
+    "csv",
+    "json",
+    "ndjson",
+    "stix",
+    "taxii",
+    "misp",
+    "dshield",
+    "misp-warninglist",
+];
+
+/// A format that `parse` knows.
+pub(super) fn format(item: &Item<'_>) -> Result<Format, Problems> {
+    let written = text(item, "the name of a format")?;
+    if let Some(format) = known_format(written) {
+        return Ok(format);
+    }
+    if FORMATS.contains(&written) {
+        return wrong(format!(
+            "the format {written:?} is not built yet; known: {}",
+            built_formats()
+        ));
+    }
+    let advice = match keys::nearest(written, FORMATS.iter().copied()) {
+        Some(near) => format!("did you mean {near:?}?"),
+        None => format!("known: {}", built_formats()),
+    };
+    wrong(format!("unknown format {}; {advice}", shown(written)))
+}
+
+/// A format as the config writes it.
+pub(super) fn format_value(format: Format) -> toml::Value {
+    toml::Value::try_from(format).unwrap_or_else(|_| toml::Value::String(String::new()))
+}
+
+fn known_format(word: &str) -> Option<Format> {
+    let from = serde::de::value::StrDeserializer::<serde::de::value::Error>::new(word);
+    serde::Deserialize::deserialize(from).ok()
+}
+
+fn built_formats() -> String {
+    let built = FORMATS.iter().filter(|word| known_format(word).is_some());
+    let quoted: Vec<_> = built.map(|word| format!("{word:?}")).collect();
+    quoted.join(", ")
+}
+
+/// `"off"`: networks go in whole or not at all.
+pub(super) fn expand_networks(item: &Item<'_>) -> Result<(), Problems> {
+    match item.get_ref() {
+        DeValue::String(word) if word == "off" => Ok(()),
+        _ => wrong(
+            "expanding networks is not built yet: a network goes in whole, or is held; write \"off\" or remove it",
+        ),
+    }
+}
