@@ -2,6 +2,7 @@
 
 pub mod config;
 pub mod fetch;
+pub mod guard;
 pub mod model;
 pub mod parse;
 pub mod plan;

@@ -75,6 +75,13 @@ impl DomainName {
         &self.0
     }
 
+    /// Whether the suffix list of this build (publicsuffix.org) now calls the name a public suffix, as it
+    /// may a name that [`DomainName::from_canonical`] took back.
+    #[must_use]
+    pub fn is_public_suffix(&self) -> bool {
+        is_public_suffix(&self.0)
+    }
+
     /// This name, then each name above it, down to the last two labels.
     pub fn self_and_parents(&self) -> impl Iterator<Item = &str> {
         let mut rest = Some(self.as_str());
