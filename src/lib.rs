@@ -4,7 +4,6 @@ pub mod clock;
 pub mod config;
 pub mod fetch;
 pub mod guard;
-pub mod ledger;
 pub mod model;
 pub mod net;
 pub mod parse;

@@ -1,22 +1,13 @@
 //! Cutting guarded addresses out of a listed network, exactly, in the fewest pieces.
 
-use ipnet::{IpNet, Ipv4Net, Ipv4Subnets, Ipv6Net, Ipv6Subnets};
+use ipnet::IpNet;
 
 use super::judgement::MOST_PIECES;
-use super::table::{Span, Table};
+use super::span::{Point, Span};
+use super::table::Table;
 
-/// An address as a number.
-pub(super) trait Point: Copy + Ord {
-    /// The address above, or `None` at the end of the space.
-    fn next(self) -> Option<Self>;
-    /// The address below, or `None` at the beginning.
-    fn before(self) -> Option<Self>;
-    /// The fewest networks that are together `span`, by address.
-    fn nets(span: Span<Self>) -> impl Iterator<Item = IpNet>;
-}
-
-/// What `table` leaves of `span`, in the fewest networks (RFC 4632 §5.3 aggregates the other way);
-/// `None` where that would take more than [`MOST_PIECES`].
+/// What `table` leaves of `span`, in the fewest networks (CIDR, RFC 4632); `None` where
+/// that would take more than [`MOST_PIECES`].
 ///
 /// No two gaps touch, so the fewest networks of each are the fewest of all.
 pub(super) fn remaining<P: Point>(table: &Table<P>, span: Span<P>) -> Option<Vec<IpNet>> {
@@ -25,56 +16,9 @@ pub(super) fn remaining<P: Point>(table: &Table<P>, span: Span<P>) -> Option<Vec
     (pieces.len() <= MOST_PIECES).then_some(pieces)
 }
 
-impl Point for u32 {
-    fn next(self) -> Option<Self> {
-        self.checked_add(1)
-    }
-
-    fn before(self) -> Option<Self> {
-        self.checked_sub(1)
-    }
-
-    fn nets(span: Span<Self>) -> impl Iterator<Item = IpNet> {
-        Ipv4Subnets::new(span.first.into(), span.last.into(), 0).map(IpNet::V4)
-    }
-}
-
-impl Point for u128 {
-    fn next(self) -> Option<Self> {
-        self.checked_add(1)
-    }
-
-    fn before(self) -> Option<Self> {
-        self.checked_sub(1)
-    }
-
-    fn nets(span: Span<Self>) -> impl Iterator<Item = IpNet> {
-        Ipv6Subnets::new(span.first.into(), span.last.into(), 0).map(IpNet::V6)
-    }
-}
-
-impl Span<u32> {
-    /// The addresses of a network.
-    pub(super) fn of4(net: Ipv4Net) -> Self {
-        Self {
-            first: net.network().into(),
-            last: net.broadcast().into(),
-        }
-    }
-}
-
-impl Span<u128> {
-    /// The addresses of a network.
-    pub(super) fn of6(net: Ipv6Net) -> Self {
-        Self {
-            first: net.network().into(),
-            last: net.broadcast().into(),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use ipnet::{Ipv4Net, Ipv6Net};
     use proptest::prelude::*;
 
     use super::*;

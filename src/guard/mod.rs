@@ -11,49 +11,33 @@
 
 mod allowlist;
 mod carve;
+mod error;
 mod judgement;
+mod material;
 mod names;
 mod ownground;
 mod reserved;
 mod roll;
+mod span;
 mod table;
 #[cfg(test)]
 mod tests;
 
-pub use allowlist::{
-    AllowFile, GuardError, GuardFaults, GuardSet, MOST_FILE_BYTES, Matching, SetKind,
-    read_allow_files,
-};
+pub use allowlist::{AllowFile, GuardSet, MOST_FILE_BYTES, Matching, SetKind, read_allow_files};
+pub use error::{GuardError, GuardFaults};
 pub use judgement::{Cleared, Guard, Hold, Judgement, MOST_PIECES, Origin, Strike};
+pub use material::Material;
 pub use ownground::OwnGround;
-
-use std::sync::Arc;
 
 use ipnet::IpNet;
 
-use self::carve::{Point, remaining};
+use self::carve::remaining;
 use self::names::Names;
 use self::roll::{Id, Roll, What};
-use self::table::{Cover, Span, Table};
+use self::span::{Point, Span};
+use self::table::{Cover, Table};
 use crate::model::{DomainName, Indicator, List};
 use crate::parse::MinPrefix;
-
-/// What guards beside the built-in ranges, names and resolvers.
-#[derive(Clone, Debug)]
-pub struct Material {
-    /// The widest networks that may be listed, or allowed.
-    pub min_prefix: MinPrefix,
-    /// `[guard] allow`.
-    pub allow: Vec<Indicator>,
-    /// `[guard] files`, from [`read_allow_files`].
-    pub files: Vec<AllowFile>,
-    /// What the operator allowed by hand and has not taken back.
-    pub by_hand: Vec<Indicator>,
-    /// Guard lists and allow feeds, as last recorded.
-    pub sets: Vec<GuardSet>,
-    /// The hosts that the firewalls and feeds of the config stand on.
-    pub own_ground: Vec<OwnGround>,
-}
 
 /// All that must never be blocked, ready to judge. It is built anew when any of its [`Material`] changes.
 #[derive(Debug)]
@@ -85,17 +69,9 @@ impl Guards {
     pub fn try_new(material: Material) -> Result<Self, GuardFaults> {
         let min_prefix = material.min_prefix;
         let mut roll = Roll::default();
-        add_reserved(&mut roll);
+        material::add_reserved(&mut roll);
         let reserved = Tables::of(&roll);
-        add_own_ground(&mut roll, &material.own_ground);
-        let faults = add_allowed(&mut roll, &material);
-        if !faults.is_empty() {
-            return Err(GuardFaults(faults));
-        }
-        let mut refused = Vec::new();
-        for set in material.sets {
-            add_set(&mut roll, set, min_prefix, &mut refused);
-        }
+        let mut refused = material.add_to(&mut roll)?;
         // What the registries guard anyway is no loss (the multicast /4 stands on many a list of bogons).
         refused.retain(|(net, _)| reserved.cover(*net) != Cover::Whole);
         Ok(Self {
@@ -153,8 +129,8 @@ impl Guards {
             Indicator::Network(network) => network.net(),
         };
         match net {
-            IpNet::V4(four) => self.judge_net(&tables.v4, Span::of4(four), list, net),
-            IpNet::V6(six) => self.judge_net(&tables.v6, Span::of6(six), list, net),
+            IpNet::V4(four) => self.judge_net(&tables.v4, Span::of4(four), list, (indicator, net)),
+            IpNet::V6(six) => self.judge_net(&tables.v6, Span::of6(six), list, (indicator, net)),
         }
     }
 
@@ -163,23 +139,23 @@ impl Guards {
         table: &Table<P>,
         span: Span<P>,
         list: List,
-        net: IpNet,
+        (indicator, net): (&Indicator, IpNet),
     ) -> Judgement {
         let cover = table.cover(span);
         if cover == Cover::Whole {
             return Judgement::Struck(Strike::Guarded(self.inside(table, span)));
         }
-        if let Some(least) = too_wide(net, self.min_prefix) {
+        if let Some(least) = material::too_wide(net, self.min_prefix) {
             return Judgement::Struck(Strike::TooWide(least));
         }
-        let cleared = |net| Cleared::new(list, Indicator::from_net(net));
         if cover == Cover::Nothing {
-            return Judgement::Cleared(cleared(net));
+            return Judgement::Cleared(Cleared::new(list, indicator.clone()));
         }
+        let piece = |net| Cleared::new(list, Indicator::from_net(net));
         let by = self.inside(table, span);
         match remaining(table, span) {
             Some(pieces) => Judgement::Carved {
-                pieces: pieces.into_iter().map(cleared).collect(),
+                pieces: pieces.into_iter().map(piece).collect(),
                 by,
             },
             None => Judgement::Held(Hold::TooManyPieces(by)),
@@ -231,121 +207,6 @@ impl Tables {
         match net {
             IpNet::V4(four) => self.v4.cover(Span::of4(four)),
             IpNet::V6(six) => self.v6.cover(Span::of6(six)),
-        }
-    }
-}
-
-/// The shortest prefix of its family that may be listed, where `net` is wider.
-fn too_wide(net: IpNet, min_prefix: MinPrefix) -> Option<u8> {
-    let least = match net {
-        IpNet::V4(_) => min_prefix.v4,
-        IpNet::V6(_) => min_prefix.v6,
-    };
-    (net.prefix_len() < least).then_some(least)
-}
-
-fn add_reserved(roll: &mut Roll) {
-    for range in reserved::RANGES {
-        roll.begin(Origin::Reserved {
-            purpose: range.purpose,
-            source: range.source,
-        });
-        roll.add(What::Net(range.net), 0);
-    }
-    for special in reserved::NAMES {
-        roll.begin(Origin::Reserved {
-            purpose: special.purpose,
-            source: special.source,
-        });
-        roll.add(What::Name(special.name.into(), Matching::Subdomains), 0);
-    }
-}
-
-fn add_own_ground(roll: &mut Roll, ground: &[OwnGround]) {
-    for (name, what) in ownground::DOMAINS {
-        roll.begin(Origin::OwnGround((*what).to_owned()));
-        roll.add(What::Name((*name).into(), Matching::Subdomains), 0);
-    }
-    for (address, what) in ownground::RESOLVERS {
-        roll.begin(Origin::OwnGround((*what).to_owned()));
-        roll.add(What::Net((*address).into()), 0);
-    }
-    for host in ground {
-        if let Some(guard) = host.guard() {
-            roll.begin(Origin::OwnGround(host.what().to_owned()));
-            roll.add(guard, 0);
-        }
-    }
-}
-
-/// Takes what the operator allows, and returns what is too wide to be meant.
-fn add_allowed(roll: &mut Roll, material: &Material) -> Vec<GuardError> {
-    let mut faults = Vec::new();
-    let mut add = |roll: &mut Roll, indicator: &Indicator, line: u32, place: &str| {
-        let what = What::new(indicator, Matching::Subdomains);
-        if let Err(least) = add_bounded(roll, what, line, material.min_prefix) {
-            let place = match line {
-                0 => place.to_owned(),
-                line => format!("{place}:{line}"),
-            };
-            let entry = indicator.to_string();
-            faults.push(GuardError::TooWide {
-                place,
-                entry,
-                least,
-            });
-        }
-    };
-    roll.begin(Origin::Config);
-    for indicator in &material.allow {
-        add(roll, indicator, 0, "[guard] allow");
-    }
-    for file in &material.files {
-        roll.begin(Origin::File(file.path.clone()));
-        let place = file.path.to_string_lossy();
-        for (line, indicator) in &file.entries {
-            add(roll, indicator, *line, &place);
-        }
-    }
-    roll.begin(Origin::Hand);
-    for indicator in &material.by_hand {
-        add(roll, indicator, 0, "allowed by hand");
-    }
-    faults
-}
-
-/// Takes a downloaded set, and puts what is too wide to be meant into `refused`.
-fn add_set(
-    roll: &mut Roll,
-    set: GuardSet,
-    min_prefix: MinPrefix,
-    refused: &mut Vec<(IpNet, Guard)>,
-) {
-    let origin = roll.begin(match set.kind {
-        SetKind::List => Origin::List(set.name),
-        SetKind::Feed => Origin::Feed(set.name),
-    });
-    for indicator in &set.entries {
-        let what = What::new(indicator, set.matching);
-        let net = what.net();
-        if let (Err(_), Some(net)) = (add_bounded(roll, what, 0, min_prefix), net) {
-            let guard = Guard {
-                entry: indicator.to_string(),
-                origin: Arc::clone(&origin),
-                line: None,
-            };
-            refused.push((net, guard));
-        }
-    }
-}
-
-/// Takes a guard, unless it is a network wider than `min_prefix`: then it says how narrow one must be.
-fn add_bounded(roll: &mut Roll, what: What, line: u32, min_prefix: MinPrefix) -> Result<(), u8> {
-    match what.net().and_then(|net| too_wide(net, min_prefix)) {
-        Some(least) => Err(least),
-        None => {
-            roll.add(what, line);
-            Ok(())
         }
     }
 }

@@ -1,14 +1,7 @@
 //! The guarded addresses of one family: sorted intervals, and which guard covers each.
 
-use super::carve::Point;
 use super::roll::Id;
-
-/// Addresses from `first` to `last`, both counted in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Span<P> {
-    pub(super) first: P,
-    pub(super) last: P,
-}
+use super::span::{Point, Span};
 
 /// How much of a span is guarded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
