@@ -4,12 +4,15 @@ mod domain;
 mod entry;
 mod feed;
 mod indicator;
+pub(crate) mod ipv4;
 mod name;
 mod time;
 
 pub use domain::{DomainError, DomainName};
 pub use entry::{Action, Direction, Directions, Entry, Lease, List};
 pub use feed::{Brakes, FeedTerms, Mode, OnDelist};
-pub use indicator::{Address, Class, Indicator, IndicatorError, KeyError, Network};
+pub use indicator::{
+    Address, Class, DomainRef, Indicator, IndicatorError, IndicatorRef, KeyError, Network,
+};
 pub use name::{Name, NameError};
 pub use time::UnixTime;
