@@ -1,5 +1,6 @@
 //! Domain names in the one form in which the ledger knows them.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use idna::AsciiDenyList;
@@ -11,7 +12,7 @@ use thiserror::Error;
 pub struct DomainName(Box<str>);
 
 /// Why a text is not a domain that can be listed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Error)]
 pub enum DomainError {
     /// Nothing before the root dot.
     #[error("the domain is empty")]
@@ -42,12 +43,7 @@ impl DomainName {
     /// # Errors
     /// [`DomainError`] says which rule is broken.
     pub fn try_new(text: &str) -> Result<Self, DomainError> {
-        let text = text.strip_suffix('.').unwrap_or(text);
-        if text.is_empty() {
-            return Err(DomainError::Empty);
-        }
-        let ascii = idna::domain_to_ascii_cow(text.as_bytes(), AsciiDenyList::EMPTY)
-            .map_err(|_| DomainError::Idna)?;
+        let ascii = to_ascii(text)?;
         let name = ascii.strip_suffix('.').unwrap_or(&ascii);
         check_shape(name)?;
         if is_public_suffix(name) {
@@ -67,6 +63,11 @@ impl DomainName {
         }
         check_shape(text)?;
         Ok(Self(text.into()))
+    }
+
+    /// Takes back a name that was a `DomainName` in this very process.
+    pub(super) fn from_checked(text: &str) -> Self {
+        Self(text.into())
     }
 
     /// The name, lower case, without a trailing dot.
@@ -91,6 +92,13 @@ impl DomainName {
             Some(here)
         })
     }
+
+    /// The public suffix that the name stands under, such as `co.uk` or `github.io`; `None` where the
+    /// public suffix list knows none, as for `.onion` or a file's name with its extension.
+    #[must_use]
+    pub fn known_suffix(&self) -> Option<&str> {
+        known_suffix(&self.0)
+    }
 }
 
 impl fmt::Display for DomainName {
@@ -99,18 +107,30 @@ impl fmt::Display for DomainName {
     }
 }
 
+/// The name in A-labels. Plain lower-case names, by far the most, need no table of Unicode.
+fn to_ascii(text: &str) -> Result<Cow<'_, str>, DomainError> {
+    if text.is_empty() || text == "." {
+        return Err(DomainError::Empty);
+    }
+    let plain = |byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'-' | b'_');
+    if text.bytes().all(plain) && !text.contains("xn--") {
+        return Ok(Cow::Borrowed(text));
+    }
+    idna::domain_to_ascii_cow(text.as_bytes(), AsciiDenyList::EMPTY).map_err(|_| DomainError::Idna)
+}
+
 fn check_shape(name: &str) -> Result<(), DomainError> {
     if name.len() > 253 {
         return Err(DomainError::Length);
     }
     let mut labels = 0;
-    let mut last = "";
-    for label in name.split('.') {
-        check_label(label.as_bytes())?;
+    let mut last: &[u8] = b"";
+    for label in name.as_bytes().split(|byte| *byte == b'.') {
+        check_label(label)?;
         labels += 1;
         last = label;
     }
-    if last.bytes().all(|byte| byte.is_ascii_digit()) {
+    if is_number(last) {
         return Err(DomainError::Numeric);
     }
     if labels < 2 {
@@ -120,19 +140,50 @@ fn check_shape(name: &str) -> Result<(), DomainError> {
 }
 
 fn check_label(label: &[u8]) -> Result<(), DomainError> {
-    if label.is_empty() || label.len() > 63 {
+    let (Some(first), Some(last)) = (label.first(), label.last()) else {
+        return Err(DomainError::Length);
+    };
+    if label.len() > 63 {
         return Err(DomainError::Length);
     }
     let plain = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
-    if !label.iter().all(plain) || label[0] == b'-' || label[label.len() - 1] == b'-' {
+    if !label.iter().all(plain) || *first == b'-' || *last == b'-' {
         return Err(DomainError::Character);
     }
     Ok(())
 }
 
-/// One non-generic place for the suffix list: its code is inlined wherever it is called.
-#[inline(never)]
-fn is_public_suffix(name: &str) -> bool {
-    addr::parse_dns_name(name)
-        .is_ok_and(|parsed| parsed.root().is_none() && parsed.has_known_suffix())
+/// Decimal, or hexadecimal as resolvers of addresses read it: `7`, `0x7f`.
+fn is_number(label: &[u8]) -> bool {
+    match label.strip_prefix(b"0x").or(label.strip_prefix(b"0X")) {
+        Some(hex) => hex.iter().all(u8::is_ascii_hexdigit),
+        None => label.iter().all(u8::is_ascii_digit),
+    }
 }
+
+/// Whether strangers register names directly below `name`.
+///
+/// A label more is put in front of it, so that `compute.amazonaws.com`, which only the rule
+/// `*.compute.amazonaws.com` mentions, is refused like `github.io`.
+fn is_public_suffix(name: &str) -> bool {
+    let mut below = [0_u8; 255];
+    below[..2].copy_from_slice(b"0.");
+    let Some(space) = below.get_mut(2..name.len() + 2) else {
+        return false;
+    };
+    space.copy_from_slice(name.as_bytes());
+    std::str::from_utf8(&below[..name.len() + 2])
+        .ok()
+        .and_then(known_suffix)
+        .is_some_and(|suffix| suffix.len() >= name.len())
+}
+
+/// The one place, and not a generic one, where the suffix list is asked: its code is inlined at each call.
+#[inline(never)]
+fn known_suffix(name: &str) -> Option<&str> {
+    let parsed = addr::parse_dns_name(name).ok()?;
+    parsed.suffix().filter(|_| parsed.has_known_suffix())
+}
+
+#[cfg(test)]
+mod tests;

@@ -7,6 +7,7 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use thiserror::Error;
 
 use super::domain::{DomainError, DomainName};
+use super::ipv4;
 
 /// What a feed lists and a firewall blocks. The same thing written two ways is one value.
 ///
@@ -20,6 +21,24 @@ pub enum Indicator {
     /// A domain and what lies below it.
     Domain(DomainName),
 }
+
+/// An indicator whose name, if it is a domain, belongs to somebody else, such as a sorted [`Snapshot`].
+/// It has the order, the text and the key of the [`Indicator`] that it stands for.
+///
+/// [`Snapshot`]: crate::parse::Snapshot
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum IndicatorRef<'a> {
+    /// One address.
+    Address(Address),
+    /// A block of two or more addresses.
+    Network(Network),
+    /// A domain.
+    Domain(DomainRef<'a>),
+}
+
+/// A borrowed [`DomainName`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DomainRef<'a>(&'a str);
 
 /// One address; an IPv4-mapped IPv6 address (RFC 4291 §2.5.5.2) is held as IPv4.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -44,7 +63,7 @@ pub enum Class {
 }
 
 /// Why a text is no indicator.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Error)]
 pub enum IndicatorError {
     /// Nothing there.
     #[error("nothing is written there")]
@@ -101,7 +120,7 @@ impl Indicator {
         if let Some((head, length)) = text.split_once('/') {
             return network(head, length);
         }
-        if let Ok(ip) = text.parse::<IpAddr>() {
+        if let Some(ip) = read_ip(text) {
             return Ok(Self::from_ip(ip));
         }
         if text.contains(':')
@@ -114,15 +133,20 @@ impl Indicator {
         Ok(Self::Domain(DomainName::try_new(text)?))
     }
 
+    /// The same indicator, its name borrowed.
+    #[must_use]
+    pub fn borrowed(&self) -> IndicatorRef<'_> {
+        match self {
+            Self::Address(address) => IndicatorRef::Address(*address),
+            Self::Network(network) => IndicatorRef::Network(*network),
+            Self::Domain(name) => IndicatorRef::Domain(DomainRef(name.as_str())),
+        }
+    }
+
     /// The class by which firewalls take or refuse it.
     #[must_use]
     pub fn class(&self) -> Class {
-        match self {
-            Self::Address(address) if address.ip().is_ipv4() => Class::Ipv4,
-            Self::Address(_) => Class::Ipv6,
-            Self::Network(_) => Class::Network,
-            Self::Domain(_) => Class::Domain,
-        }
+        self.borrowed().class()
     }
 
     /// The addresses that it covers; `None` for a domain.
@@ -146,17 +170,7 @@ impl Indicator {
 
     /// Appends [`Indicator::key`] to `out`.
     pub fn write_key(&self, out: &mut Vec<u8>) {
-        match self {
-            Self::Address(address) => write_ip(out, address.ip(), KEY_IPV4, KEY_IPV6),
-            Self::Network(network) => {
-                write_ip(out, network.0.addr(), KEY_NETWORK4, KEY_NETWORK6);
-                out.push(network.0.prefix_len());
-            }
-            Self::Domain(name) => {
-                out.push(KEY_DOMAIN);
-                out.extend_from_slice(name.as_str().as_bytes());
-            }
-        }
+        self.borrowed().write_key(out);
     }
 
     /// Reads what [`Indicator::key`] wrote.
@@ -170,17 +184,74 @@ impl Indicator {
 
 impl fmt::Display for Indicator {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Address(address) => address.fmt(out),
-            Self::Network(network) => network.fmt(out),
-            Self::Domain(name) => name.fmt(out),
-        }
+        self.borrowed().fmt(out)
     }
 }
 
 impl serde::Serialize for Indicator {
     fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         to.collect_str(self)
+    }
+}
+
+impl IndicatorRef<'_> {
+    /// The indicator itself, its name copied.
+    #[must_use]
+    pub fn to_owned(self) -> Indicator {
+        match self {
+            Self::Address(address) => Indicator::Address(address),
+            Self::Network(network) => Indicator::Network(network),
+            Self::Domain(name) => Indicator::Domain(DomainName::from_checked(name.0)),
+        }
+    }
+
+    /// The class by which firewalls take or refuse it.
+    #[must_use]
+    pub fn class(self) -> Class {
+        match self {
+            Self::Address(address) if address.ip().is_ipv4() => Class::Ipv4,
+            Self::Address(_) => Class::Ipv6,
+            Self::Network(_) => Class::Network,
+            Self::Domain(_) => Class::Domain,
+        }
+    }
+
+    /// Appends the bytes of [`Indicator::key`] to `out`.
+    pub fn write_key(self, out: &mut Vec<u8>) {
+        match self {
+            Self::Address(address) => write_ip(out, address.ip(), KEY_IPV4, KEY_IPV6),
+            Self::Network(network) => {
+                write_ip(out, network.0.addr(), KEY_NETWORK4, KEY_NETWORK6);
+                out.push(network.0.prefix_len());
+            }
+            Self::Domain(name) => {
+                out.push(KEY_DOMAIN);
+                out.extend_from_slice(name.0.as_bytes());
+            }
+        }
+    }
+}
+
+impl fmt::Display for IndicatorRef<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Address(address) => address.fmt(out),
+            Self::Network(network) => network.fmt(out),
+            Self::Domain(name) => out.pad(name.0),
+        }
+    }
+}
+
+impl<'a> DomainRef<'a> {
+    /// Borrows the text of a name that was checked when it became a [`DomainName`].
+    pub(crate) fn of_checked(name: &'a str) -> Self {
+        Self(name)
+    }
+
+    /// The name, lower case, without a trailing dot.
+    #[must_use]
+    pub fn as_str(self) -> &'a str {
+        self.0
     }
 }
 
@@ -240,15 +311,27 @@ impl fmt::Display for Class {
     }
 }
 
+/// An address by hand where it is IPv4, for that is most of what feeds list, by `std` otherwise.
+fn read_ip(text: &str) -> Option<IpAddr> {
+    match ipv4::leading(text.as_bytes()) {
+        Some((ip, rest)) => rest.is_empty().then_some(ip.into()),
+        None => text.parse().ok(),
+    }
+}
+
 fn network(head: &str, length: &str) -> Result<Indicator, IndicatorError> {
-    let ip: IpAddr = head.parse().map_err(|_| IndicatorError::Address)?;
+    let ip = read_ip(head).ok_or(IndicatorError::Address)?;
     let most = if ip.is_ipv4() { 32 } else { 128 };
-    let digits = !length.is_empty() && length.bytes().all(|byte| byte.is_ascii_digit());
-    let length = length.parse::<u8>().ok().filter(|_| digits);
-    length
+    prefix_length(length)
         .and_then(|length| IpNet::new(ip, length).ok())
         .map(Indicator::from_net)
         .ok_or(IndicatorError::PrefixLength(most))
+}
+
+/// Decimal digits without a sign or a leading zero.
+fn prefix_length(text: &str) -> Option<u8> {
+    let plain = text == "0" || (!text.starts_with('0') && !text.starts_with('+'));
+    text.parse().ok().filter(|_| plain)
 }
 
 fn unmapped(net: IpNet) -> IpNet {
@@ -300,3 +383,6 @@ fn read_key(key: &[u8]) -> Option<Indicator> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests;

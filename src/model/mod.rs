@@ -4,6 +4,7 @@ mod domain;
 mod entry;
 mod feed;
 mod indicator;
+pub(crate) mod ipv4;
 mod listing;
 mod name;
 mod spread;
@@ -12,7 +13,9 @@ mod time;
 pub use domain::{DomainError, DomainName};
 pub use entry::{Action, Direction, Directions, Entry, Lease, List};
 pub use feed::{Brakes, FeedTerms, Mode, OnDelist};
-pub use indicator::{Address, Class, Indicator, IndicatorError, KeyError, Network};
+pub use indicator::{
+    Address, Class, DomainRef, Indicator, IndicatorError, IndicatorRef, KeyError, Network,
+};
 pub use listing::Listing;
 pub use name::{Name, NameError};
 pub use spread::spread;

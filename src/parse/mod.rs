@@ -1,8 +1,39 @@
 //! From a feed's text to records and rejects. Pure: bytes in, values out, no clock, no network.
+//!
+//! Every format has one file and one shape: it reads a [`Text`] to its end in bounded memory, gives each
+//! row's indicators to a [`Sink`], and says of every other row why it was not taken. A row is taken whole
+//! or rejected whole, and no body makes a parser fail or panic.
+
+mod column;
+mod lines;
+mod names;
+mod range;
+mod reason;
+mod recipe;
+mod shared;
+mod snapshot;
+mod text;
+mod token;
+mod url;
 
 use std::io::{self, BufRead};
 
+use token::Found;
+
 use crate::model::{Indicator, UnixTime};
+
+pub use reason::Reason;
+pub use recipe::{Format, MinPrefix, PARSER_VERSION, Recipe, Urls};
+pub use snapshot::{Collector, ReasonTally, Rejects, Row, Snapshot};
+
+/// A feed's unpacked body, and whether it is known to be whole.
+pub struct Text<'a> {
+    /// The bytes from their beginning; a buffer of 128 KiB serves best.
+    pub body: &'a mut dyn BufRead,
+    /// The answer said where it ends, so that a last line without an end is a whole line. Otherwise that
+    /// line is rejected: `5.6.7.89` cut to `5.6.7.8` is a valid address, and the wrong one.
+    pub ends_surely: bool,
+}
 
 /// One thing that a feed lists, with what its row says beside it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,8 +57,8 @@ pub struct Reject {
     pub byte: u64,
     /// The first 200 bytes of the offending text, lossily decoded; escape it before showing it.
     pub text: String,
-    /// One sentence fragment that says what is wrong.
-    pub reason: String,
+    /// What is wrong with it.
+    pub reason: Reason,
 }
 
 /// Where a parser puts what it finds. Implementations count and keep what they need.
@@ -38,48 +69,93 @@ pub trait Sink {
     fn reject(&mut self, reject: Reject);
 }
 
-/// The formats that can be read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Format {
-    /// One indicator a line.
-    Text,
+/// How much was read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Bytes of the unpacked body.
+    pub bytes: u64,
+    /// Lines, blank ones and comments too.
+    pub lines: u64,
+    /// Rows (lines or items that say something): those taken and those rejected.
+    pub rows: u64,
 }
 
-/// How a feed's body is to be read. A change of any of it makes the next body be parsed anew.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Recipe {
-    /// The format.
-    pub format: Format,
-    /// Whether a URL with a path counts as its host.
-    pub urls: Urls,
-    /// Ranges `a-b` wider than these prefixes are rejected before they are split.
-    pub min_prefix: MinPrefix,
-}
-
-/// What a URL with a path stands for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Urls {
-    /// Nothing: it is rejected, for one bad file must not block its host.
-    Reject,
-    /// Its host, unless that is one that many share.
-    Host,
-}
-
-/// The shortest prefixes that may be blocked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct MinPrefix {
-    /// For IPv4; 8 unless the config says otherwise.
-    pub v4: u8,
-    /// For IPv6; 16 unless the config says otherwise.
-    pub v6: u8,
-}
-
-/// Reads `body` to its end and hands everything in it to `sink`.
+/// Reads `text` to its end and hands everything in it to `sink`.
 ///
 /// # Errors
-/// Only those of reading `body`; whatever the text holds becomes records and rejects.
-pub fn parse(recipe: &Recipe, body: &mut dyn BufRead, sink: &mut dyn Sink) -> io::Result<()> {
-    let _ = (recipe, body, sink);
-    todo!("skeleton")
+/// Only those of reading the body; whatever it holds becomes records and rejects.
+pub fn parse(recipe: &Recipe, text: Text<'_>, sink: &mut dyn Sink) -> io::Result<Tally> {
+    let mut out = Out {
+        sink,
+        tally: Tally::default(),
+    };
+    match recipe.format {
+        Format::Text => text::parse(recipe, text, &mut out)?,
+    }
+    Ok(out.tally)
 }
+
+impl From<Indicator> for Record {
+    /// A record of which the row said nothing more.
+    fn from(indicator: Indicator) -> Self {
+        Self {
+            indicator,
+            confidence: None,
+            valid_until: None,
+            dated: None,
+        }
+    }
+}
+
+/// The sink, and the count of what went through.
+struct Out<'a> {
+    sink: &'a mut dyn Sink,
+    tally: Tally,
+}
+
+/// Where in the body a row begins.
+#[derive(Clone, Copy)]
+struct Place {
+    line: u64,
+    byte: u64,
+}
+
+impl Out<'_> {
+    /// Counts a row that was taken. Its records follow through [`Out::record`].
+    fn row(&mut self) {
+        self.tally.rows += 1;
+    }
+
+    fn record(&mut self, record: Record) {
+        self.sink.record(record);
+    }
+
+    /// A row that says no more than its indicator.
+    fn found(&mut self, found: Found) {
+        self.row();
+        match found {
+            Found::One(indicator) => self.record(indicator.into()),
+            Found::Many(range) => {
+                for indicator in range.indicators() {
+                    self.record(indicator.into());
+                }
+            }
+        }
+    }
+
+    /// Counts a row that was rejected, and says why.
+    fn reject(&mut self, place: Place, text: &[u8], reason: Reason) {
+        const SHOWN: usize = 200;
+        self.tally.rows += 1;
+        let head = &text[..text.len().min(SHOWN)];
+        self.sink.reject(Reject {
+            line: place.line,
+            byte: place.byte,
+            text: String::from_utf8_lossy(head).into_owned(),
+            reason,
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,69 @@
+//! Why a row was not taken.
+
+use thiserror::Error;
+
+use crate::model::IndicatorError;
+
+/// Why a row was not taken: one sentence fragment each, so that rejects can be counted by reason.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Error)]
+pub enum Reason {
+    /// More than [`Reason::LONGEST`] bytes without an end of line.
+    #[error("the line is longer than {} KiB", Self::LONGEST / 1024)]
+    TooLong,
+    /// The last line has no end, and nothing says that the body ends there.
+    #[error("the body stops inside this line, so that it may be cut short")]
+    CutShort,
+    /// Another charset, or no text at all.
+    #[error("the line is not UTF-8")]
+    NotUtf8,
+    /// UTF-16, or no text at all.
+    #[error("the line holds a NUL byte")]
+    Nul,
+    /// It is no indicator by the rules of indicators.
+    #[error(transparent)]
+    Indicator(#[from] IndicatorError),
+    /// DESIGN: a line is taken whole, and holds one indicator.
+    #[error("a second indicator stands in the same line")]
+    SecondIndicator,
+    /// A range with an end missing, or a table's word for "nothing".
+    #[error("a lone dash stands in the line")]
+    LoneDash,
+    /// RFC 4007 §11: a zone means something on one machine only.
+    #[error("the address has a zone (%), which means nothing on another machine")]
+    ZoneId,
+    /// `host:port` with something else than a port.
+    #[error("the port is no number from 0 to 65535")]
+    Port,
+    /// `a-b` where one of the two is no address, or they are of two families.
+    #[error("the ends of the range are not two addresses of one family")]
+    RangeEnds,
+    /// `b-a`.
+    #[error("the range ends before it starts")]
+    RangeOrder,
+    /// Judged before it is split into networks.
+    #[error("the range is wider than the /{0} that min_prefix allows")]
+    RangeWidth(u8),
+    /// `/busybotnet`: the path of a URL whose host nobody knows.
+    #[error("a path stands without its host")]
+    PathAlone,
+    /// `file:///x`, `http://`.
+    #[error("the URL names no host")]
+    NoHost,
+    /// `\` divides a URL in browsers and nowhere else.
+    #[error("the URL holds a backslash, so that readers disagree about its host")]
+    Backslash,
+    /// One bad page must not block its host.
+    #[error("the URL names a page, not its host (urls = \"host\" would take the host)")]
+    Page,
+    /// Code, file and page hosting, shorteners and the like.
+    #[error("the URL's host is one that many share")]
+    SharedHost,
+    /// A mailbox is not a host.
+    #[error("it is a mail address")]
+    Mail,
+}
+
+impl Reason {
+    /// The longest line that is read, in bytes; a longer one is rejected and skipped.
+    pub const LONGEST: usize = 64 * 1024;
+}

@@ -1,0 +1,143 @@
+//! Format `text`: one indicator a line, with comments and further columns that do not count.
+
+use std::io;
+
+use super::lines::{Line, each_line};
+use super::token::{self, Found};
+use super::{Out, Reason, Recipe, Text};
+use crate::model::{Indicator, ipv4};
+
+/// Between columns, beside the comma.
+const BLANK: [char; 4] = [' ', '\t', '\u{b}', '\u{c}'];
+
+pub(super) fn parse(recipe: &Recipe, text: Text<'_>, out: &mut Out<'_>) -> io::Result<()> {
+    each_line(text, out, |out, line| {
+        if let Some((ip, [])) = ipv4::leading(line.bytes) {
+            out.row();
+            out.record(Indicator::from_ip(ip.into()).into());
+            return;
+        }
+        match row(recipe, &line) {
+            Ok(None) => {}
+            Ok(Some(found)) => out.found(found),
+            Err(reason) => out.reject(line.place, line.bytes, reason),
+        }
+    })
+}
+
+/// What a line says; `None` for a blank one and for a comment, whatever its charset.
+fn row(recipe: &Recipe, line: &Line<'_>) -> Result<Option<Found>, Reason> {
+    if is_comment(line.bytes.trim_ascii_start()) {
+        return Ok(None);
+    }
+    let text = line.text()?.trim();
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let (first, rest) = text.split_at(first_column(text.as_bytes()));
+    let (found, rest) = match spaced_range(first, rest) {
+        Some((start, end, rest)) => {
+            let range = token::range(recipe, start, end).ok_or(Reason::RangeEnds)??;
+            (Found::Many(range), rest)
+        }
+        None if first == "-" => return Err(Reason::LoneDash),
+        None => (token::read(recipe, first)?, rest),
+    };
+    check_columns(recipe, without_comment(rest))?;
+    Ok(Some(found))
+}
+
+fn is_comment(text: &[u8]) -> bool {
+    matches!(text, [b'#' | b';', ..] | [b'/', b'/', ..])
+}
+
+/// Where the first column ends: at a blank, a comma, or a comment's sign.
+///
+/// A URL goes on to the next blank once its host is over, for commas, `;` and `#` belong to its page. The
+/// length of a network does not make one: `192.0.2.0/24;x`.
+fn first_column(text: &[u8]) -> usize {
+    let column = |text: &[u8], ends: &[u8]| {
+        let end = |byte: &u8| byte.is_ascii_whitespace() || *byte == b'\x0b' || ends.contains(byte);
+        text.iter().position(end).unwrap_or(text.len())
+    };
+    let simple = column(text, b",#;/");
+    if text.get(simple) != Some(&b'/') {
+        return simple;
+    }
+    let after = &text[simple + 1..];
+    if let Some(host) = after.strip_prefix(b"/") {
+        let authority = column(host, b",/?#");
+        return match host.get(authority) {
+            Some(b'/' | b'?' | b'#') => column(text, b""),
+            _ => simple + 2 + authority,
+        };
+    }
+    let length = column(after, b",#;");
+    if length > 0 && after[..length].iter().all(u8::is_ascii_digit) {
+        return simple + 1 + length;
+    }
+    column(text, b"")
+}
+
+/// `a - b`, `a- b` and `a -b`, and what follows them.
+fn spaced_range<'a>(first: &'a str, rest: &'a str) -> Option<(&'a str, &'a str, &'a str)> {
+    let (start, rest) = match first.strip_suffix('-') {
+        Some(start) => (start, rest.trim_start_matches(BLANK)),
+        None => {
+            let dash = rest.trim_start_matches(BLANK).strip_prefix('-')?;
+            (first, dash.trim_start_matches(BLANK))
+        }
+    };
+    let (end, rest) = rest.split_at(first_column(rest.as_bytes()));
+    (token::looks_like_address(start) && token::looks_like_address(end))
+        .then_some((start, end, rest))
+}
+
+/// Cuts the tail that a `#`, `;` or `//` begins, where a column could begin.
+fn without_comment(rest: &str) -> &str {
+    let bytes = rest.as_bytes();
+    let begins = |at: &usize| {
+        let before = at.checked_sub(1).and_then(|before| bytes.get(before));
+        let apart = before.is_none_or(|byte| byte.is_ascii_whitespace() || *byte == b',');
+        apart && is_comment(&bytes[*at..])
+    };
+    match (0..bytes.len()).find(begins) {
+        Some(at) => &rest[..at],
+        None => rest,
+    }
+}
+
+/// Further columns may say what they like but name no further indicator.
+fn check_columns(recipe: &Recipe, rest: &str) -> Result<(), Reason> {
+    let between = |sign: char| sign == ',' || BLANK.contains(&sign);
+    for column in rest.split(between).filter(|column| !column.is_empty()) {
+        if column == "-" {
+            return Err(Reason::LoneDash);
+        }
+        if is_second(recipe, column) {
+            return Err(Reason::SecondIndicator);
+        }
+    }
+    Ok(())
+}
+
+/// Whether a further column is an indicator, or was meant for one: `5.6.7.888`, `/24`. A name counts where
+/// its suffix is a public one; `setup.exe` and `S.A.` do not.
+fn is_second(recipe: &Recipe, column: &str) -> bool {
+    let quotes = ['"', '\'', '(', ')', '<', '>', '[', ']', '{', '}', ';', '|'];
+    let inner = column.trim_matches(quotes);
+    if let Some(length) = inner.strip_prefix('/') {
+        return !length.is_empty() && length.bytes().all(|byte| byte.is_ascii_digit());
+    }
+    if !inner.contains('.') && !inner.contains("::") && inner.matches(':').count() < 7 {
+        return false;
+    }
+    if token::looks_like_address(inner) {
+        return true;
+    }
+    match token::read(recipe, inner) {
+        Ok(Found::One(Indicator::Domain(name))) => name.known_suffix().is_some(),
+        Ok(_) => true,
+        Err(_) => false,
+    }
+}
