@@ -5,3 +5,4 @@ pub mod fetch;
 pub mod model;
 pub mod parse;
 pub mod plan;
+pub mod sim;
