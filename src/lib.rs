@@ -8,3 +8,4 @@ pub mod model;
 pub mod net;
 pub mod parse;
 pub mod plan;
+pub mod sim;

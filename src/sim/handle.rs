@@ -1,0 +1,160 @@
+//! A running simulator, held by the test or command that started it.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+
+use axum::serve::ListenerExt;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::cloud::Cloud;
+use super::config::{Credential, SimConfig};
+use super::http::{self, Shared, lock};
+use super::state::{EntryState, Foreign, Hits, SeedError, State};
+use super::traffic::Arrival;
+
+/// A simulated cloud that serves on a loopback port until it is stopped or dropped.
+#[derive(Debug)]
+pub struct Sim {
+    address: SocketAddr,
+    cloud: Shared,
+    stop: CancellationToken,
+    server: JoinHandle<std::io::Result<()>>,
+}
+
+/// Why a simulator did not start, or did not end well.
+#[derive(Debug, thiserror::Error)]
+pub enum SimError {
+    /// The address is taken, or is not this machine's.
+    #[error("the simulated cloud cannot listen on {address}: {source}")]
+    Listen {
+        /// The address that was asked for.
+        address: SocketAddr,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The server broke off.
+    #[error("the simulated cloud's server broke off: {0}")]
+    Serve(#[source] std::io::Error),
+}
+
+impl Sim {
+    /// Binds the configured address and serves from a task of its own.
+    ///
+    /// # Errors
+    /// When the address cannot be bound.
+    pub async fn start(config: SimConfig) -> Result<Self, SimError> {
+        let wanted = config.listen;
+        Self::serve(Arc::new(Mutex::new(Cloud::new(config))), wanted).await
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The endpoint to configure: `http://127.0.0.1:PORT`.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Everything that stands and was counted.
+    #[must_use]
+    pub fn state(&self) -> State {
+        lock(&self.cloud).state()
+    }
+
+    /// Every entry that stands, in the order of list, text, direction.
+    #[must_use]
+    pub fn entries(&self) -> Vec<EntryState> {
+        lock(&self.cloud).entries()
+    }
+
+    /// How often calls added or edited this entry, whether it still stands or not.
+    #[must_use]
+    pub fn writes(&self, rule_type: u8, ioc: &str, direction: u8) -> u64 {
+        lock(&self.cloud).writes(rule_type, ioc, direction)
+    }
+
+    /// Every arrival that the log still holds, oldest first.
+    #[must_use]
+    pub fn calls(&self) -> Vec<Arrival> {
+        lock(&self.cloud).traffic.log().cloned().collect()
+    }
+
+    /// The most calls of one action in any sliding second, since the start.
+    #[must_use]
+    pub fn max_in_any_second(&self) -> usize {
+        lock(&self.cloud).traffic.max_in_any_second()
+    }
+
+    /// Puts entries of somebody else's on the lists; over the quota where need be.
+    ///
+    /// # Errors
+    /// When one of them is malformed; then none is put there.
+    pub fn seed_foreign(&self, entries: &[Foreign]) -> Result<(), SeedError> {
+        lock(&self.cloud).seed_foreign(entries)
+    }
+
+    /// Counts traffic that matched entries.
+    ///
+    /// # Errors
+    /// At the first that is malformed or does not stand; what came before it counts.
+    pub fn seed_hits(&self, hits: &[Hits]) -> Result<(), SeedError> {
+        lock(&self.cloud).seed_hits(hits)
+    }
+
+    /// Sets how far the cloud's clock is ahead of the injected one; negative: behind.
+    pub fn set_skew(&self, seconds: i64) {
+        lock(&self.cloud).skew_seconds = seconds;
+    }
+
+    /// Replaces the account's keys, as a rotation does.
+    pub fn set_credentials(&self, credentials: Vec<Credential>) {
+        lock(&self.cloud).config.credentials = credentials;
+    }
+
+    /// Stops taking connections, lets what is being answered finish, and returns when the port is free.
+    ///
+    /// # Errors
+    /// When the server had broken off before.
+    pub async fn stop(mut self) -> Result<(), SimError> {
+        self.stop.cancel();
+        match (&mut self.server).await {
+            Ok(served) => served.map_err(SimError::Serve),
+            Err(broken) => Err(SimError::Serve(std::io::Error::other(broken))),
+        }
+    }
+
+    async fn serve(cloud: Shared, wanted: SocketAddr) -> Result<Self, SimError> {
+        let fail = |source| SimError::Listen {
+            address: wanted,
+            source,
+        };
+        let listener = TcpListener::bind(wanted).await.map_err(fail)?;
+        let address = listener.local_addr().map_err(fail)?;
+        let listener = listener.tap_io(|stream| {
+            // Without it an answer may wait 40 ms for the client's acknowledgement; where it fails, it just does.
+            let _ = stream.set_nodelay(true);
+        });
+        let stop = CancellationToken::new();
+        let router = http::router(Arc::clone(&cloud));
+        let server =
+            axum::serve(listener, router).with_graceful_shutdown(stop.clone().cancelled_owned());
+        Ok(Self {
+            address,
+            cloud,
+            stop,
+            server: tokio::spawn(server.into_future()),
+        })
+    }
+}
+
+impl Drop for Sim {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
