@@ -5,10 +5,12 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use crate::model::UnixTime;
 
-/// A source of time: the system's clock, or one that a test holds in its hand.
+/// A source of time: the system's clock with what was learned of its error, or one that a test holds.
+/// Clones share what they learn.
 #[derive(Clone, Debug, Default)]
 pub struct Clock {
     held_ms: Option<Arc<AtomicI64>>,
+    offset: Arc<AtomicI64>,
 }
 
 impl Clock {
@@ -24,6 +26,7 @@ impl Clock {
         let ms = at.seconds().saturating_mul(1000);
         Self {
             held_ms: Some(Arc::new(AtomicI64::new(ms))),
+            offset: Arc::default(),
         }
     }
 
@@ -43,10 +46,31 @@ impl Clock {
     /// Now, in Unix milliseconds.
     #[must_use]
     pub fn now_ms(&self) -> i64 {
-        match &self.held_ms {
+        let wall = match &self.held_ms {
             Some(held) => held.load(Ordering::SeqCst),
             None => system_ms(),
-        }
+        };
+        wall.saturating_add(self.offset().saturating_mul(1000))
+    }
+
+    /// Seconds that are added to the wall clock.
+    #[must_use]
+    pub fn offset(&self) -> i64 {
+        self.offset.load(Ordering::SeqCst)
+    }
+
+    /// Learns that a time told with the offset `told_with` was `behind` seconds behind the cloud's clock.
+    /// Of several calls that were under way together only the first one's word counts. Returns whether this
+    /// one's did.
+    pub fn correct(&self, told_with: i64, behind: i64) -> bool {
+        self.offset
+            .compare_exchange(
+                told_with,
+                told_with.saturating_add(behind),
+                Ordering::SeqCst,
+                Ordering::SeqCst,
+            )
+            .is_ok()
     }
 }
 
@@ -56,4 +80,19 @@ impl Clock {
 )]
 fn system_ms() -> i64 {
     jiff::Timestamp::now().as_millisecond()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_correction_counts_once_for_calls_under_way_together() {
+        let clock = Clock::held(UnixTime::from_seconds(1000));
+        assert!(clock.correct(0, 600));
+        assert!(!clock.correct(0, 600));
+        assert_eq!(clock.now(), UnixTime::from_seconds(1600));
+        assert!(clock.correct(600, -10));
+        assert_eq!(clock.now(), UnixTime::from_seconds(1590));
+    }
 }

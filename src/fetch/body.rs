@@ -1,7 +1,7 @@
 //! A fetched body on disk, and the way to read it.
 
 use std::fs::File;
-use std::io::{self, BufRead, Read};
+use std::io::{self, BufRead};
 use std::os::unix::fs::FileExt;
 
 use url::Url;
@@ -38,20 +38,26 @@ impl Body {
         }
     }
 
+    /// The bytes as they were sent.
+    ///
+    /// # Errors
+    /// When the spool cannot be read.
+    pub fn bytes(&self) -> io::Result<Vec<u8>> {
+        let mut bytes = vec![0; usize::try_from(self.stored).unwrap_or(usize::MAX)];
+        self.file.read_exact_at(&mut bytes, 0)?;
+        Ok(bytes)
+    }
+
     /// The unpacked bytes from the beginning. Readers do not disturb each other.
     ///
-    /// How it is packed is told by its first bytes; at most two packings are taken off. A body that unpacks to more
+    /// How it is packed (gzip, bzip2, zstd, xz, zip) is told by its first bytes; at most two packings are taken off. A body that unpacks to more
     /// than `limits.unpacked` bytes ends in an error, never in a shorter body.
     ///
     /// # Errors
     /// When the spool cannot be read, or the packing is broken from its first byte; the reader's own errors hold an
     /// [`UnpackError`](super::UnpackError) where the packing is at fault.
     pub fn reader(&self, limits: &Limits) -> io::Result<Box<dyn BufRead + Send>> {
-        let spool = Positioned {
-            file: self.file.try_clone()?,
-            at: 0,
-        };
-        unpack::open(Box::new(spool), limits.unpacked)
+        unpack::open(&self.file, self.stored, limits)
     }
 }
 
@@ -64,19 +70,5 @@ impl std::fmt::Debug for Body {
             .field("ends_surely", &self.ends_surely)
             .field("moved_to", &self.moved_to.as_ref().map(redact))
             .finish_non_exhaustive()
-    }
-}
-
-/// Reads a file at a place of its own, for clones of a file share theirs.
-struct Positioned {
-    file: File,
-    at: u64,
-}
-
-impl Read for Positioned {
-    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        let read = self.file.read_at(into, self.at)?;
-        self.at = self.at.saturating_add(read as u64);
-        Ok(read)
     }
 }

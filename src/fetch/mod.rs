@@ -21,6 +21,8 @@ mod spool;
 mod tests;
 mod trouble;
 mod unpack;
+mod zip;
+mod zstd;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -55,6 +57,8 @@ pub struct Limits {
     pub stored: u64,
     /// Bytes once unpacked.
     pub unpacked: u64,
+    /// Of a zip archive with several members, the one to read: its name, or a glob that matches no other.
+    pub member: Option<String>,
     /// From asking to the head of the answer, for each address on the way: name, connection and TLS included.
     pub first_byte: Duration,
     /// The length of a stretch of the body in which at least `least` bytes must come.
@@ -85,6 +89,7 @@ impl Default for Limits {
         Self {
             stored: Self::STORED,
             unpacked: Self::UNPACKED,
+            member: None,
             first_byte: Self::FIRST_BYTE,
             stretch: Self::STRETCH,
             least: Self::LEAST,
@@ -130,6 +135,22 @@ impl Fetcher {
         spool::Spool::create(&policy.spool_dir, 0)?;
         let client = client::shared(&policy)?;
         Ok(Self { policy, client })
+    }
+
+    /// A body that was fetched before, from the bytes that were kept of it. Where it ended is not known any
+    /// more, so an unterminated last line of it is not believed.
+    ///
+    /// # Errors
+    /// When the spool cannot be written.
+    pub fn kept(&self, bytes: &[u8]) -> Result<Body, FetchError> {
+        let limit = bytes.len() as u64;
+        let mut spool = spool::Spool::create(&self.policy.spool_dir, limit)?;
+        spool
+            .push(bytes)
+            .map_err(|fault| fault.of("the kept body", limit))?;
+        let mut body = Body::new(spool.finish());
+        body.ends_surely = false;
+        Ok(body)
     }
 
     /// Fetches `source` within `limits`, asking only for what changed since `validators` were given.

@@ -35,7 +35,8 @@ pub(super) fn innermost(error: &(dyn Error + 'static)) -> String {
     plain(&last.to_string()).chars().take(LONGEST).collect()
 }
 
-fn find<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {
+/// The first error of a kind in the chain.
+pub(super) fn find<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {
     chain(error).find_map(|link| link.downcast_ref())
 }
 

@@ -1,17 +1,28 @@
 //! Takes the packing off a body. What it is packed with is told by its first bytes: publishers' Content-Types and file
 //! names are often wrong, and a published `.gz` may come inside a gzip transport encoding.
 
+use std::fs::File;
 use std::io::{self, BufRead, BufReader, Cursor, Read};
 
+use bzip2::bufread::MultiBzDecoder;
 use flate2::bufread::MultiGzDecoder;
+use lzma_rust2::XzReader;
+use rawzip::{FileReader, RangeReader};
 
-use super::redact::Size;
+use super::redact::{Size, plain};
+use super::{Limits, zip, zstd};
 
 /// Packings taken off, one inside the other: a transport encoding around a published archive.
 const LAYERS: usize = 2;
 
 /// Bytes at the beginning that tell a packing.
-const MAGIC: usize = 6;
+const MAGIC: usize = 10;
+
+/// The memory that unpacking may take: the window of `xz -9`, and of all but the very largest settings of zstd.
+const WINDOW: u64 = 64 << 20;
+
+/// What an xz decoder needs beside its window, and more.
+const XZ_MEMORY_KIB: u32 = (WINDOW >> 10) as u32 + 1024;
 
 const BUFFER: usize = 64 << 10;
 
@@ -27,6 +38,50 @@ pub enum UnpackError {
     /// An archive in an archive in an archive.
     #[error("the body is packed more than {LAYERS} times over, which no feed needs")]
     TooDeep,
+    /// A zip archive inside another packing: its directory stands at its end.
+    #[error(
+        "the body is a zip archive inside another archive; only one that is sent as it is can be read"
+    )]
+    InnerZip,
+    /// A zip archive in which no member, or more than one, can be meant.
+    #[error("{}; set the feed's `member` to the name, or a glob, of one", unclear(*matching, names))]
+    Members {
+        /// How many could be meant.
+        matching: usize,
+        /// The first few names, escaped: of those, or of all if none could.
+        names: Vec<String>,
+    },
+    /// The configured member is no glob.
+    #[error("the feed's `member` is not a valid glob: {reason}")]
+    Pattern {
+        /// What is wrong.
+        reason: String,
+    },
+    /// A zip member with a password.
+    #[error("the zip archive's member {member} is encrypted, which is not supported")]
+    Encrypted {
+        /// Its name, escaped.
+        member: String,
+    },
+    /// A zip member packed in a rare way.
+    #[error(
+        "the zip archive's member {member} is packed with {method}; only stored and deflated members are read"
+    )]
+    Method {
+        /// Its name, escaped.
+        member: String,
+        /// The method's name or number.
+        method: String,
+    },
+    /// The packed data asks for more memory than unpacking may take.
+    #[error(
+        "the body's {packing} data needs more than {} of memory to be unpacked",
+        Size(WINDOW)
+    )]
+    Memory {
+        /// The kind of packing.
+        packing: &'static str,
+    },
     /// The packed data ends too early.
     #[error(
         "the body's {packing} data is cut short; the publisher's file or the download is incomplete"
@@ -51,47 +106,113 @@ impl From<UnpackError> for io::Error {
     }
 }
 
+fn unclear(matching: usize, names: &[String]) -> String {
+    let names = names.join(", ");
+    match matching {
+        0 if names.is_empty() => "the zip archive is empty".to_owned(),
+        0 => format!("no member of the zip archive is the one asked for (it has {names})"),
+        more => format!("{more} members of the zip archive could be meant ({names})"),
+    }
+}
+
 /// The ways to pack that are known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Packing {
     Gzip,
+    Bzip2,
+    Zstd,
+    Xz,
+    Zip,
 }
 
 impl Packing {
     fn of(head: &[u8]) -> Option<Self> {
-        head.starts_with(&[0x1f, 0x8b, 8]).then_some(Self::Gzip)
+        match head {
+            [0x1f, 0x8b, 8, ..] => Some(Self::Gzip),
+            // "BZh" alone is text that a list might begin with; the first block's mark, or that of an empty file, is not.
+            [
+                b'B',
+                b'Z',
+                b'h',
+                b'1'..=b'9',
+                0x31,
+                0x41,
+                0x59,
+                0x26,
+                0x53,
+                0x59,
+                ..,
+            ]
+            | [
+                b'B',
+                b'Z',
+                b'h',
+                b'1'..=b'9',
+                0x17,
+                0x72,
+                0x45,
+                0x38,
+                0x50,
+                0x90,
+                ..,
+            ] => Some(Self::Bzip2),
+            [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Some(Self::Zstd),
+            [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => Some(Self::Xz),
+            [b'P', b'K', 3, 4, ..] | [b'P', b'K', 5, 6, ..] => Some(Self::Zip),
+            _ => None,
+        }
     }
 
     fn name(self) -> &'static str {
         match self {
             Self::Gzip => "gzip",
+            Self::Bzip2 => "bzip2",
+            Self::Zstd => "zstd",
+            Self::Xz => "xz",
+            Self::Zip => "zip",
         }
     }
 
-    /// Takes this packing off.
-    fn unpack(self, packed: Box<dyn BufRead + Send>) -> Box<dyn Read + Send> {
-        match self {
+    /// Takes this packing off. A zip archive is read from its `file`, if it is all of it.
+    fn unpack(
+        self,
+        packed: Box<dyn BufRead + Send>,
+        file: Option<&File>,
+        member: Option<&str>,
+    ) -> io::Result<Box<dyn Read + Send>> {
+        Ok(match self {
             Self::Gzip => Box::new(MultiGzDecoder::new(packed)),
-        }
+            Self::Bzip2 => Box::new(MultiBzDecoder::new(packed)),
+            Self::Zstd => Box::new(zstd::Frames::new(packed, WINDOW)),
+            Self::Xz => Box::new(XzReader::new_mem_limit(packed, true, XZ_MEMORY_KIB)),
+            Self::Zip => match file {
+                Some(file) => zip::member(file, member)?,
+                None => return Err(UnpackError::InnerZip.into()),
+            },
+        })
     }
 }
 
-/// The plain bytes of `source`, of which no layer may be longer than `limit`.
+/// The plain bytes of the first `length` bytes of `file`. No layer may be longer than `limits.unpacked`.
 pub(super) fn open(
-    source: Box<dyn Read + Send>,
-    limit: u64,
+    file: &File,
+    length: u64,
+    limits: &Limits,
 ) -> io::Result<Box<dyn BufRead + Send>> {
+    // Readers have places of their own in the file, for clones of a file share theirs.
+    let source = RangeReader::new(FileReader::from(file.try_clone()?), 0..length);
     let mut bytes: Box<dyn BufRead + Send> = Box::new(BufReader::with_capacity(BUFFER, source));
+    let mut spool = Some(file);
     for _ in 0..LAYERS {
         let (packing, whole) = peek(bytes)?;
         let Some(packing) = packing else {
             return Ok(whole);
         };
         let layer = Layer {
-            bytes: packing.unpack(whole),
+            bytes: packing.unpack(whole, spool.take(), limits.member.as_deref())?,
             packing: packing.name(),
-            left: limit,
-            limit,
+            left: limits.unpacked,
+            limit: limits.unpacked,
         };
         bytes = Box::new(BufReader::with_capacity(BUFFER, layer));
     }
@@ -147,9 +268,10 @@ fn explain(error: io::Error, packing: &'static str) -> io::Error {
     }
     match error.kind() {
         io::ErrorKind::UnexpectedEof => UnpackError::Cut { packing },
+        io::ErrorKind::OutOfMemory => UnpackError::Memory { packing },
         _ => UnpackError::Broken {
             packing,
-            reason: error.to_string(),
+            reason: plain(&error.to_string()).into_owned(),
         },
     }
     .into()

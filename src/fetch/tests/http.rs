@@ -1,21 +1,12 @@
 //! Servers that behave.
 
-use std::io::Write;
-
-use flate2::Compression;
-use flate2::write::GzEncoder;
 use sha2::{Digest, Sha256};
 
+use super::packing::gzip;
 use super::server::{Server, answer};
 use super::*;
 
 const LIST: &[u8] = b"198.51.100.1\n198.51.100.2\n";
-
-pub fn gzip(bytes: &[u8]) -> Vec<u8> {
-    let mut packer = GzEncoder::new(Vec::new(), Compression::fast());
-    packer.write_all(bytes).unwrap();
-    packer.finish().unwrap()
-}
 
 #[tokio::test]
 async fn a_body_comes_as_it_was_sent_with_its_validators() {

@@ -3,6 +3,7 @@
 mod hostile;
 mod http;
 mod keys;
+mod packing;
 mod server;
 mod tls;
 
@@ -30,6 +31,7 @@ fn short() -> Limits {
     Limits {
         stored: 1 << 20,
         unpacked: 4 << 20,
+        member: None,
         first_byte: Duration::from_millis(400),
         stretch: Duration::from_millis(200),
         least: 1_000,
