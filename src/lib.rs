@@ -3,5 +3,6 @@
 pub mod config;
 pub mod fetch;
 pub mod model;
+pub mod net;
 pub mod parse;
 pub mod plan;
