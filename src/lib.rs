@@ -1,5 +1,6 @@
 //! feedwall keeps a cloud firewall's blocklist equal to what the threat feeds say, and proves it.
 
+pub mod cloud;
 pub mod config;
 pub mod fetch;
 pub mod model;
