@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::tz::Offset;
 use url::Url;
 
+pub use crate::cloud::CredentialSource;
 use crate::fetch::{Limits, Source};
 use crate::model::{Brakes, FeedTerms, Indicator, Name};
 use crate::parse::{MinPrefix, Recipe};
@@ -77,16 +78,5 @@ pub struct Firewall {
     /// The zone in which it writes its times.
     pub time_zone: Offset,
     /// Where the keys come from.
-    pub credentials: Credentials,
-}
-
-/// Where a firewall's keys come from. Never the keys themselves.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Credentials {
-    /// systemd credentials, then the vendor's own order.
-    Auto,
-    /// Environment variables `PREFIX_SECRET_ID`, `PREFIX_SECRET_KEY`, `PREFIX_TOKEN`.
-    Env(String),
-    /// A file in the vendor's INI or JSON form.
-    File(PathBuf),
+    pub credentials: CredentialSource,
 }
