@@ -192,6 +192,12 @@ impl Limiter {
         self.state().rate.at_most(rate.clamp(1, MAX_RATE));
     }
 
+    /// For how long each slot that nobody holds stays taken, shortest first.
+    #[cfg(test)]
+    pub(super) fn cooling(&self) -> Vec<Duration> {
+        self.state().window.cooling(Instant::now())
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         // No code panics while it holds this lock, and each change under it is whole.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)

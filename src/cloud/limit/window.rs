@@ -55,6 +55,11 @@ impl Window {
         }
     }
 
+    #[cfg(test)]
+    pub(super) fn cooling(&self, now: Instant) -> Vec<Duration> {
+        self.cooling.iter().map(|free| *free - now).collect()
+    }
+
     /// Lets nothing be used before `until`.
     pub(super) fn keep_quiet(&mut self, until: Instant) {
         self.quiet_until = self.quiet_until.max(Some(until));
