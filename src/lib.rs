@@ -22,5 +22,9 @@ pub mod guard;
 pub mod plan;
 pub mod ledger;
 
+pub mod cloud;
+pub mod firewall;
 pub mod config;
+pub mod stage;
+
 pub mod sim;

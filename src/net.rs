@@ -1,5 +1,6 @@
 //! The one way in which this program makes HTTP clients.
 
+use std::error::Error;
 use std::sync::Once;
 use std::time::Duration;
 
@@ -30,6 +31,37 @@ pub fn client_builder() -> reqwest::ClientBuilder {
         .retry(reqwest::retry::never())
         .referer(false)
         .no_proxy()
+}
+
+/// The body of `response`, or nothing where it is longer than `most` bytes.
+///
+/// # Errors
+/// When the connection ends or the client's own timeout passes before the body is whole.
+pub async fn body(
+    mut response: reqwest::Response,
+    most: usize,
+) -> reqwest::Result<Option<Vec<u8>>> {
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await? {
+        if chunk.len() > most - body.len() {
+            return Ok(None);
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(Some(body))
+}
+
+/// An error with all that it stands on, in one line: reqwest's own text leaves out the cause.
+#[must_use]
+pub fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use crate::model::{Class, Directions, List, Mode, OnDelist};
 use crate::parse::{Format, MinPrefix, Urls};
 use crate::plan::Quota;
 
-use super::{Credentials, Site};
+use super::{CredentialSource, Site};
 
 const MINUTE: u64 = 60;
 const HOUR: u64 = 60 * MINUTE;
@@ -95,4 +95,4 @@ pub const CONFIRM_AFTER: Duration = Duration::from_secs(90);
 /// `[[firewall]] time_zone`: Beijing's, which the vendor's pages use.
 pub const TIME_ZONE: jiff::tz::Offset = jiff::tz::offset(8);
 /// `[[firewall]] credentials`
-pub const CREDENTIALS: Credentials = Credentials::Auto;
+pub const CREDENTIALS: CredentialSource = CredentialSource::Auto;

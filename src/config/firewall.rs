@@ -12,14 +12,14 @@ use super::section::{Found, Item, Problems, Section};
 use super::value::{
     LONGEST, SECOND, array, duration, duration_text, number, rate, whole, word, wrong, zone,
 };
-use super::{Credentials, Firewall, credentials, defaults, value, words};
+use super::{CredentialSource, Firewall, credentials, defaults, value, words};
 
 /// One firewall as read, with the places that rules across sections look at.
 #[derive(Debug)]
 pub(super) struct FirewallRead {
     pub name: Option<Found<Name>>,
     pub endpoint: Found<Url>,
-    pub credentials: Found<Credentials>,
+    pub credentials: Found<CredentialSource>,
     /// Absent where the name cannot be read; other faults leave fillers in it.
     pub firewall: Option<Firewall>,
 }

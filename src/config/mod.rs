@@ -29,7 +29,6 @@ mod words;
 #[cfg(test)]
 mod tests;
 
-pub use credentials::Credentials;
 pub use fault::{ConfigError, ConfigFaults, Fault};
 
 use std::path::PathBuf;
@@ -38,6 +37,7 @@ use std::time::Duration;
 use jiff::tz::Offset;
 use url::Url;
 
+pub use crate::cloud::CredentialSource;
 use crate::fetch::{Limits, Source};
 use crate::model::{Brakes, FeedTerms, Indicator, Name};
 use crate::parse::{MinPrefix, Recipe};
@@ -119,7 +119,7 @@ pub struct Firewall {
     /// The zone in which it writes its times.
     pub time_zone: Offset,
     /// Where the keys come from.
-    pub credentials: Credentials,
+    pub credentials: CredentialSource,
 }
 
 /// The vendor's two sites. They have separate accounts, endpoints, and slightly different calls.

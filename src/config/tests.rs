@@ -13,7 +13,7 @@ use crate::model::Name;
 
 use super::keys::{self, Key, State};
 use super::lines::blocks;
-use super::{Config, ConfigError, Credentials, Site, defaults};
+use super::{Config, ConfigError, CredentialSource, Site, defaults};
 
 const SAMPLE: &str = include_str!("../../config/feedwall.toml");
 const EVERY_KEY: &str = include_str!("../../tests/data/config/good/every-key.toml");
@@ -115,7 +115,7 @@ fn the_smallest_config_is_all_defaults() {
     }
     let firewall = config.firewall(&name("prod")).unwrap();
     assert_eq!(firewall.endpoint.as_str(), defaults::SITE.endpoint());
-    assert_eq!(firewall.credentials, Credentials::Auto);
+    assert_eq!(firewall.credentials, CredentialSource::Auto);
 }
 
 /// A key that is built is read, printed and compared; one that is not is refused by name.

@@ -1,0 +1,279 @@
+//! The feed contract: when a snapshot that was fetched well is still not believed.
+
+use std::fmt;
+
+use crate::model::{Brakes, Mode};
+
+/// What is known of a parsed body when it is judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Facts {
+    /// Indicators in it.
+    pub indicators: u64,
+    /// It holds more than `max_entries`, so that some of them were not counted.
+    pub overflowed: bool,
+    /// Rows that say something, taken and rejected.
+    pub rows: u64,
+    /// Rows rejected.
+    pub rejected: u64,
+    /// It begins like a web page.
+    pub html: bool,
+    /// Indicators in the last good snapshot; `None` before the first one.
+    pub before: Option<u64>,
+}
+
+/// Why a snapshot is held. Its text is a sentence for the operator.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Doubt {
+    /// A web page with a good status: an error page, a login, a block page.
+    Html,
+    /// Nothing in it.
+    Empty,
+    /// More than half of the rows were rejected.
+    MostlyRejected {
+        /// Rows rejected.
+        rejected: u64,
+        /// Rows in all.
+        rows: u64,
+    },
+    /// Fewer than `min_entries`.
+    TooFew {
+        /// Indicators.
+        found: u64,
+        /// The limit.
+        least: u64,
+    },
+    /// More than `max_entries`.
+    TooMany {
+        /// The limit.
+        most: u64,
+    },
+    /// More vanished at once than `max_shrink` allows.
+    Shrunk {
+        /// Indicators before.
+        before: u64,
+        /// Indicators now.
+        found: u64,
+    },
+    /// It grew past `max_growth`.
+    Grown {
+        /// Indicators before.
+        before: u64,
+        /// Indicators now.
+        found: u64,
+    },
+}
+
+/// Fewer indicators than this in either snapshot are too few to judge a change of size by.
+const FEW: u64 = 20;
+
+/// Judges a parsed body.
+///
+/// # Errors
+/// The first [`Doubt`] that strikes.
+pub fn judge(brakes: &Brakes, mode: Mode, facts: &Facts) -> Result<(), Doubt> {
+    let found = facts.indicators;
+    if facts.html {
+        return Err(Doubt::Html);
+    }
+    if facts.rejected.saturating_mul(2) > facts.rows {
+        return Err(Doubt::MostlyRejected {
+            rejected: facts.rejected,
+            rows: facts.rows,
+        });
+    }
+    if facts.overflowed || found > brakes.max_entries {
+        return Err(Doubt::TooMany {
+            most: brakes.max_entries,
+        });
+    }
+    if mode == Mode::Incremental {
+        return Ok(());
+    }
+    if found == 0 {
+        return if brakes.may_be_empty {
+            Ok(())
+        } else {
+            Err(Doubt::Empty)
+        };
+    }
+    if found < brakes.min_entries {
+        return Err(Doubt::TooFew {
+            found,
+            least: brakes.min_entries,
+        });
+    }
+    let Some(before) = facts.before.filter(|before| found.max(*before) >= FEW) else {
+        return Ok(());
+    };
+    if ratio(before.saturating_sub(found), before) > brakes.max_shrink {
+        return Err(Doubt::Shrunk { before, found });
+    }
+    if before > 0 && ratio(found, before) > brakes.max_growth {
+        return Err(Doubt::Grown { before, found });
+    }
+    Ok(())
+}
+
+/// Whether a body begins like a web page.
+#[must_use]
+pub fn looks_like_html(start: &[u8]) -> bool {
+    let start = start.strip_prefix(b"\xef\xbb\xbf").unwrap_or(start);
+    let start = start.trim_ascii_start();
+    let begins = |with: &[u8]| {
+        start
+            .get(..with.len())
+            .is_some_and(|head| head.eq_ignore_ascii_case(with))
+    };
+    begins(b"<!doctype html") || begins(b"<html") || begins(b"<head") || begins(b"<body")
+}
+
+impl fmt::Display for Doubt {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Html => out.write_str("the body is a web page, not a feed"),
+            Self::Empty => out.write_str("the body lists nothing"),
+            Self::MostlyRejected { rejected, rows } => {
+                write!(out, "{rejected} of {rows} rows could not be read")
+            }
+            Self::TooFew { found, least } => write!(
+                out,
+                "the body lists {found} indicators, fewer than min_entries = {least}"
+            ),
+            Self::TooMany { most } => write!(
+                out,
+                "the body lists more indicators than max_entries = {most}"
+            ),
+            Self::Shrunk { before, found } => write!(
+                out,
+                "the feed shrank from {before} to {found} indicators, by more than max_shrink allows"
+            ),
+            Self::Grown { before, found } => write!(
+                out,
+                "the feed grew from {before} to {found} indicators, by more than max_growth allows"
+            ),
+        }
+    }
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "counts of indicators are far below 2^52"
+)]
+fn ratio(part: u64, whole: u64) -> f64 {
+    if whole == 0 {
+        return 0.0;
+    }
+    part as f64 / whole as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn brakes() -> Brakes {
+        Brakes {
+            may_be_empty: false,
+            min_entries: 10,
+            max_entries: 10_000,
+            max_shrink: 0.5,
+            max_growth: 3.0,
+        }
+    }
+
+    fn facts(indicators: u64, before: Option<u64>) -> Facts {
+        Facts {
+            indicators,
+            overflowed: false,
+            rows: indicators,
+            rejected: 0,
+            html: false,
+            before,
+        }
+    }
+
+    fn snapshot(facts: Facts) -> Result<(), Doubt> {
+        judge(&brakes(), Mode::Snapshot, &facts)
+    }
+
+    #[test]
+    fn a_good_snapshot_passes_and_the_first_one_has_nothing_to_be_held_against() {
+        assert_eq!(snapshot(facts(1000, None)), Ok(()));
+        assert_eq!(snapshot(facts(1000, Some(900))), Ok(()));
+    }
+
+    #[test]
+    fn what_looks_wrong_is_held() {
+        assert_eq!(snapshot(facts(0, Some(900))), Err(Doubt::Empty));
+        assert_eq!(
+            snapshot(facts(9, None)),
+            Err(Doubt::TooFew {
+                found: 9,
+                least: 10
+            })
+        );
+        assert_eq!(
+            snapshot(facts(10_001, None)),
+            Err(Doubt::TooMany { most: 10_000 })
+        );
+        let overflowed = Facts {
+            overflowed: true,
+            ..facts(10, None)
+        };
+        assert_eq!(snapshot(overflowed), Err(Doubt::TooMany { most: 10_000 }));
+        let shrunk = Doubt::Shrunk {
+            before: 1000,
+            found: 499,
+        };
+        assert_eq!(snapshot(facts(499, Some(1000))), Err(shrunk));
+        assert_eq!(snapshot(facts(500, Some(1000))), Ok(()));
+        let grown = Doubt::Grown {
+            before: 1000,
+            found: 3001,
+        };
+        assert_eq!(snapshot(facts(3001, Some(1000))), Err(grown));
+        assert_eq!(snapshot(facts(3000, Some(1000))), Ok(()));
+        let html = Facts {
+            html: true,
+            ..facts(1000, None)
+        };
+        assert_eq!(snapshot(html), Err(Doubt::Html));
+        let rejected = Facts {
+            rows: 1000,
+            rejected: 501,
+            ..facts(499, None)
+        };
+        assert!(matches!(
+            snapshot(rejected),
+            Err(Doubt::MostlyRejected { .. })
+        ));
+    }
+
+    #[test]
+    fn an_empty_one_passes_where_it_may_be_empty() {
+        let brakes = Brakes {
+            may_be_empty: true,
+            ..brakes()
+        };
+        assert_eq!(judge(&brakes, Mode::Snapshot, &facts(0, Some(5))), Ok(()));
+    }
+
+    #[test]
+    fn the_shrink_and_empty_brakes_do_not_hold_incremental_feeds() {
+        for found in [0, 1, 9] {
+            assert_eq!(
+                judge(&brakes(), Mode::Incremental, &facts(found, Some(1000))),
+                Ok(())
+            );
+        }
+    }
+
+    #[test]
+    fn web_pages_are_told_by_their_beginning() {
+        for page in ["<!DOCTYPE html><p>", "\n  <HTML>", "\u{feff}<html lang=en>"] {
+            assert!(looks_like_html(page.as_bytes()), "{page}");
+        }
+        for feed in ["# <html>", "1.2.3.4", "", "<?xml"] {
+            assert!(!looks_like_html(feed.as_bytes()), "{feed}");
+        }
+    }
+}

@@ -1,0 +1,258 @@
+//! One firewall's plan, from what the ledger holds.
+
+use std::collections::{BTreeMap, HashSet};
+use std::time::Duration;
+
+use crate::config::{Config, Firewall};
+use crate::guard::{self, AllowFile, GuardSet, Guards, Matching, Material, OwnGround, SetKind};
+use crate::ledger::{FeedRow, FirewallRow, PlanSummary};
+use crate::model::{Class, List, UnixTime};
+use crate::plan::desired::{Candidate, candidates, desired};
+use crate::plan::expiry::{Belief, FeedFacts, believe};
+use crate::plan::{self, LeftOut, Plan, Standing, Wanted};
+
+use super::{Context, StageError};
+
+/// What was learned about a firewall is believed for so long, and then tried again.
+const LEARNED_FOR: Duration = Duration::from_secs(86_400);
+
+/// The brake counts deletes over so long.
+const BRAKE_WINDOW: Duration = Duration::from_secs(86_400);
+
+/// Which feeds have answered since the daemon started.
+#[derive(Clone, Debug, Default)]
+pub struct Heard {
+    /// When the daemon started; `None` where nobody waits for feeds.
+    pub started: Option<UnixTime>,
+}
+
+/// What the config says of guards, read once a start or reload.
+#[derive(Clone, Debug)]
+pub struct GuardMaterial {
+    material: Material,
+}
+
+/// What the feeds say together, the same for every firewall with the same grid.
+#[derive(Debug)]
+pub struct Say {
+    guards: Guards,
+    block: Vec<Candidate>,
+    allow: Vec<Candidate>,
+}
+
+impl GuardMaterial {
+    /// Reads the allowlist files and takes the rest from the config.
+    ///
+    /// # Errors
+    /// Where an allowlist file cannot be read whole: guarding less in silence would be dangerous.
+    pub fn read(config: &Config) -> Result<Self, StageError> {
+        let files: Vec<AllowFile> = guard::read_allow_files(&config.guard.files)?;
+        let endpoints = config
+            .firewalls
+            .iter()
+            .filter_map(|firewall| OwnGround::endpoint(&firewall.name, &firewall.endpoint));
+        let feeds = config.feeds.iter().filter_map(|feed| {
+            let url = feed.source.url()?;
+            OwnGround::feed(&feed.name, url)
+        });
+        let material = Material {
+            min_prefix: config.guard.min_prefix,
+            allow: config.guard.allow.clone(),
+            files,
+            by_hand: Vec::new(),
+            sets: Vec::new(),
+            own_ground: endpoints.chain(feeds).collect(),
+        };
+        // Tried now, so that a fault is told at the start and not in the middle of the night.
+        Guards::try_new(material.clone())?;
+        Ok(Self { material })
+    }
+
+    /// The guards with what the allow feeds say now.
+    ///
+    /// # Errors
+    /// Never where [`GuardMaterial::read`] went well: downloaded sets are taken without what is too wide.
+    pub fn guards(&self, sets: Vec<GuardSet>) -> Result<Guards, StageError> {
+        let material = Material {
+            sets,
+            ..self.material.clone()
+        };
+        Ok(Guards::try_new(material)?)
+    }
+}
+
+/// Makes the plan of one firewall and records its numbers.
+///
+/// # Errors
+/// When the ledger cannot be read or written.
+pub async fn turn(
+    ctx: &Context,
+    guards: &GuardMaterial,
+    firewall: &Firewall,
+    heard: &Heard,
+) -> Result<Plan, StageError> {
+    let now = ctx.clock.now();
+    let row = row(ctx, firewall).await?;
+    ctx.ledger.drop_ended_leases(row.id, now).await?;
+    let say = say(ctx, guards, firewall.terms.grid, heard, now).await?;
+    let standing = standing(ctx, &row, now).await?;
+    let mut left_out = BTreeMap::new();
+    let wanted = wanted(&say, &firewall.terms.accept, &mut left_out);
+    let plan = plan::plan(&firewall.terms, &standing, wanted, left_out, now);
+    ctx.ledger.acquit(row.id, &plan.acquitted).await?;
+    let summary = PlanSummary {
+        at: now,
+        desired: plan.desired,
+        pending: plan.pending,
+        left_out: serde_json::to_string(&plan.left_out).unwrap_or_default(),
+    };
+    ctx.ledger.record_plan(row.id, &summary).await?;
+    Ok(plan)
+}
+
+/// The ledger's row of a firewall of the config.
+///
+/// # Errors
+/// When the ledger cannot be read.
+pub async fn row(ctx: &Context, firewall: &Firewall) -> Result<FirewallRow, StageError> {
+    ctx.ledger.firewall(&firewall.name).await?.ok_or_else(|| {
+        let name = &firewall.name;
+        crate::ledger::LedgerError::Row(format!("the firewall {name} was never configured")).into()
+    })
+}
+
+/// Brings together what all feeds say at `now`.
+///
+/// # Errors
+/// When the ledger cannot be read.
+pub async fn say(
+    ctx: &Context,
+    guards: &GuardMaterial,
+    grid: Duration,
+    heard: &Heard,
+    now: UnixTime,
+) -> Result<Say, StageError> {
+    let mut block = Vec::new();
+    let mut allow = Vec::new();
+    let mut sets = Vec::new();
+    for feed in ctx.ledger.feeds().await? {
+        let beliefs = beliefs(ctx, &feed, grid, heard, now).await?;
+        match feed.terms.list {
+            List::Block => block.push(beliefs),
+            List::Allow => {
+                sets.push(guard_set(&feed, &beliefs));
+                allow.push(beliefs);
+            }
+        }
+    }
+    Ok(Say {
+        guards: guards.guards(sets)?,
+        block: candidates(block),
+        allow: candidates(allow),
+    })
+}
+
+/// What the ledger knows of a firewall.
+///
+/// # Errors
+/// When the ledger cannot be read.
+pub async fn standing(
+    ctx: &Context,
+    row: &FirewallRow,
+    now: UnixTime,
+) -> Result<Standing, StageError> {
+    let ledger = &ctx.ledger;
+    let quarantine = ledger.quarantine(row.id).await?;
+    let mut standing = Standing {
+        leases: ledger.leases(row.id).await?,
+        foreign: ledger.foreign_entries(row.id).await?,
+        foreign_places: row.foreign,
+        quarantined: quarantine.into_iter().map(|one| one.entry).collect(),
+        suspects: ledger.suspects(row.id).await?,
+        deleted: ledger
+            .deleted_since(row.id, now.minus(BRAKE_WINDOW))
+            .await?,
+        ..Standing::default()
+    };
+    for (subject, value, _) in ledger.learned(row.id, now.minus(LEARNED_FOR)).await? {
+        let number = value.and_then(|value| u64::try_from(value).ok());
+        match subject.as_str() {
+            "batch" => standing.learned_batch = number.and_then(|size| usize::try_from(size).ok()),
+            "quota" => standing.learned_quota = number,
+            class => standing.refused_classes.extend(refused_class(class)),
+        }
+    }
+    Ok(standing)
+}
+
+/// The entries that the feeds want on a firewall that takes `accept`, allowlist and blocklist, by entry.
+fn wanted(say: &Say, accept: &[Class], left_out: &mut BTreeMap<LeftOut, u64>) -> Vec<Wanted> {
+    let mut wanted = desired(List::Block, &say.block, &say.guards, accept, left_out);
+    wanted.extend(desired(
+        List::Allow,
+        &say.allow,
+        &say.guards,
+        accept,
+        left_out,
+    ));
+    wanted
+}
+
+async fn beliefs(
+    ctx: &Context,
+    feed: &FeedRow,
+    grid: Duration,
+    heard: &Heard,
+    now: UnixTime,
+) -> Result<Vec<Belief>, StageError> {
+    let facts = FeedFacts {
+        terms: feed.terms.clone(),
+        last_good: feed.last_good,
+        patience_until: patience(feed, heard),
+    };
+    let mut beliefs = Vec::new();
+    let mut listings = ctx.ledger.listings(feed.id);
+    loop {
+        let chunk = listings.next_chunk().await?;
+        if chunk.is_empty() {
+            return Ok(beliefs);
+        }
+        let believed = chunk
+            .iter()
+            .filter_map(|listing| believe(&facts, listing, grid, now));
+        beliefs.extend(believed);
+    }
+}
+
+/// After a start, until a configured feed has answered, or a quarter of its ttl has passed.
+fn patience(feed: &FeedRow, heard: &Heard) -> Option<UnixTime> {
+    let started = heard.started.filter(|_| feed.configured)?;
+    let answered = feed.last_good.is_some_and(|good| good >= started);
+    (!answered).then(|| started.plus(feed.terms.ttl / 4))
+}
+
+fn guard_set(feed: &FeedRow, beliefs: &[Belief]) -> GuardSet {
+    GuardSet {
+        name: feed.name.clone(),
+        kind: SetKind::Feed,
+        matching: Matching::Subdomains,
+        entries: beliefs
+            .iter()
+            .map(|belief| belief.indicator.clone())
+            .collect(),
+    }
+}
+
+/// Reads `class block ipv4`, as a trial's end wrote it.
+fn refused_class(subject: &str) -> HashSet<(List, Class)> {
+    let mut words = subject.split(' ').skip(1);
+    let list = words.next();
+    let class = words.next();
+    let list = [List::Block, List::Allow]
+        .into_iter()
+        .find(|one| Some(one.as_str()) == list);
+    let class = Class::ALL
+        .into_iter()
+        .find(|one| Some(one.as_str()) == class);
+    list.zip(class).into_iter().collect()
+}
