@@ -1,31 +1,16 @@
-//! The cloud itself: one account's lists, and the gateway that stands before them. No I/O.
+//! The cloud itself: one account's lists, and how a call on them ends. No I/O.
 
-use axum::http::{HeaderMap, Method, Uri};
-use bytes::Bytes;
-use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
 use super::clock::Moment;
-use super::config::{Credential, Limits, SimConfig, Site};
+use super::config::{Limits, SimConfig};
 use super::describe::{self, Query};
+use super::faults::{Ending, Facts, FaultSchedule, Plan, Running};
+use super::gateway::{self, Action, Request};
 use super::list::Lists;
 use super::modify;
 use super::refusal::Refusal;
-use super::tc3::{Authorization, Signed};
 use super::traffic::{Arrival, Traffic};
-
-/// The gateway refuses a timestamp that is further off than this.
-const MAX_SKEW_SECONDS: i64 = 300;
-
-/// One request, read whole.
-#[derive(Clone, Debug)]
-pub(super) struct Request {
-    pub(super) method: Method,
-    pub(super) uri: Uri,
-    pub(super) headers: HeaderMap,
-    /// `None`: larger than the gateway reads.
-    pub(super) body: Option<Bytes>,
-}
 
 #[derive(Debug)]
 pub(super) struct Cloud {
@@ -34,35 +19,71 @@ pub(super) struct Cloud {
     pub(super) skew_seconds: i64,
     pub(super) lists: Lists,
     pub(super) traffic: Traffic,
+    faults: Running,
     ids: fastrand::Rng,
 }
 
-/// What the cloud can do. Another service's calls would be further lines of [`Action::find`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Action {
-    Modify,
-    Describe,
-    Quota,
+/// A call on its way, with what is going to become of it.
+#[derive(Debug)]
+pub(super) struct Call {
+    pub(super) plan: Plan,
+    request: Request,
+    body: Body,
+    facts: Facts,
 }
 
-/// What a request says of itself before anything is checked, for the log.
-#[derive(Debug, Default)]
-struct Claims {
-    action: String,
-    ioc_action: String,
-    entries: usize,
-    secret_id: String,
+/// What goes back.
+#[derive(Debug)]
+pub(super) struct Answer {
+    /// The cloud's clock, for the `Date` header.
+    pub(super) unix: i64,
+    pub(super) reply: Reply,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Reply {
+    Json(Value),
+    Status(u16),
+    Garbage,
+    /// The answer breaks off in its middle.
+    Truncated(Value),
+    /// The connection ends instead.
+    Closed,
+    /// The connection is torn down instead.
+    Reset,
+}
+
+#[derive(Debug)]
+enum Body {
+    TooLarge,
+    Broken,
+    Json(Value),
+}
+
+/// What the service made of a call.
+struct Outcome {
+    result: Result<Value, Refusal>,
+    applied: bool,
 }
 
 impl Cloud {
-    pub(super) fn new(config: SimConfig) -> Self {
+    pub(super) fn new(mut config: SimConfig) -> Self {
+        let faults = std::mem::take(&mut config.faults);
+        let tick_us = config.clock.read(0).tick_us;
         Self {
             skew_seconds: 0,
             lists: Lists::new(config.visible_after),
             traffic: Traffic::new(config.log_capacity),
+            faults: Running::new(faults, tick_us),
             ids: fastrand::Rng::with_seed(config.seed),
             config,
         }
+    }
+
+    /// Replaces the schedule; its calls and seconds count from now.
+    pub(super) fn set_faults(&mut self, faults: FaultSchedule) {
+        let now = self.wake();
+        self.faults = Running::new(faults, now.tick_us);
     }
 
     /// Reads the clock, and lets what has ended go.
@@ -72,133 +93,98 @@ impl Cloud {
         now
     }
 
-    /// Answers one call and logs it.
-    pub(super) fn answer(&mut self, request: &Request) -> Value {
-        let now = self.wake();
-        let request_id = self.request_id();
-        let body = request.body.as_deref().map(serde_json::from_slice::<Value>);
-        let claims = Claims::of(request, body.as_ref().and_then(|body| body.as_ref().ok()));
-        let number = self.traffic.next_number();
-        let times = self.traffic.arrive(&claims.action, now.tick_us);
-        let outcome = self.judge(request, body, times, now);
-        let verdict = match &outcome {
-            Ok(_) => "ok".to_owned(),
-            Err(refusal) => refusal.code.clone().into_owned(),
+    /// Takes a request in and decides which faults strike it. Whoever calls then waits for `plan.latency`.
+    pub(super) fn receive(&mut self, request: Request) -> Call {
+        let body = match request.body.as_deref().map(serde_json::from_slice) {
+            None => Body::TooLarge,
+            Some(Err(_)) => Body::Broken,
+            Some(Ok(value)) => Body::Json(value),
         };
+        let facts = request.facts(body.json());
+        let tick_us = self.wake().tick_us;
+        Call {
+            plan: self.faults.plan(&facts, self.config.limits, tick_us),
+            request,
+            body,
+            facts,
+        }
+    }
+
+    /// Carries a call out as its plan has it, and logs it as arrived now.
+    pub(super) fn answer(&mut self, call: &Call) -> Answer {
+        let mut now = self.wake();
+        now.unix = now.unix.saturating_add(call.plan.skew_seconds);
+        let request_id = self.request_id();
+        let number = self.traffic.next_number();
+        let times = self.traffic.arrive(&call.facts.action, now.tick_us);
+        let outcome = match call.plan.ending {
+            Ending::Reset | Ending::Http { applied: false, .. } => None,
+            _ => Some(self.serve(call, times, now)),
+        };
+        let verdict = call.plan.ending.verdict(outcome.as_ref());
+        let applied = outcome.as_ref().is_some_and(|outcome| outcome.applied);
+        let reply = call.plan.ending.reply(outcome, &request_id);
         self.traffic.record(Arrival {
             number,
             at_us: now.tick_us,
             unix: now.unix,
-            action: claims.action,
-            ioc_action: claims.ioc_action,
-            entries: claims.entries,
+            action: call.facts.action.clone(),
+            ioc_action: call.facts.ioc_action.clone(),
+            entries: call.facts.iocs.len(),
             verdict,
-            applied: outcome.is_ok(),
-            answered: true,
-            request_id: request_id.clone(),
-            secret_id: claims.secret_id,
+            applied,
+            answered: matches!(reply, Reply::Json(_) | Reply::Status(_)),
+            request_id,
+            secret_id: call.request.secret_id().to_owned(),
         });
-        envelope(outcome, request_id)
+        Answer {
+            unix: now.unix,
+            reply,
+        }
     }
 
-    fn judge(
-        &mut self,
-        request: &Request,
-        body: Option<serde_json::Result<Value>>,
+    /// The gateway, then the service, then the error that a fault puts in place of a success.
+    fn serve(&mut self, call: &Call, times: usize, now: Moment) -> Outcome {
+        let admitted = self.admit(call, times, now);
+        let done = match (&admitted, &call.plan.ending) {
+            (
+                Ok(_),
+                Ending::Error { applied: false, .. } | Ending::ReturnCode { applied: false, .. },
+            ) => Ok(None),
+            (Ok((action, body)), _) => self.act(*action, body, call.plan.limits, now).map(Some),
+            (Err(refusal), _) => Err(refusal.clone()),
+        };
+        let applied = matches!(done, Ok(Some(_)));
+        let result = match (done, &call.plan.ending) {
+            (Err(refusal), _) => Err(refusal),
+            (Ok(_), Ending::Error { refusal, .. }) => Err(refusal.clone()),
+            (Ok(_), Ending::ReturnCode { code, message, .. }) => {
+                Ok(json!({ "ReturnCode": code, "ReturnMsg": message }))
+            }
+            (Ok(value), _) => Ok(value.unwrap_or_default()),
+        };
+        Outcome { result, applied }
+    }
+
+    fn admit<'a>(
+        &self,
+        call: &'a Call,
         times: usize,
         now: Moment,
-    ) -> Result<Value, Refusal> {
-        let limits = self.config.limits;
-        let action = self.admit(request, now)?;
-        if times > limits.rate as usize {
-            return Err(Refusal::too_often(times, limits.rate));
+    ) -> Result<(Action, &'a Value), Refusal> {
+        let action = gateway::admit(&call.request, &self.config, &call.plan, now)?;
+        let rate = call.plan.limits.rate;
+        if times > rate as usize {
+            return Err(Refusal::too_often(times, rate));
         }
-        let body = match body {
-            None => {
-                return Err(Refusal::new(
-                    "RequestSizeLimitExceeded",
-                    "The request body exceeds 10 MB.",
-                ));
-            }
-            Some(Err(_)) => return Err(Refusal::invalid("The request body is not valid JSON.")),
-            Some(Ok(body)) => body,
-        };
-        self.act(action, &body, limits, now)
-    }
-
-    /// The gateway's own checks, in its order: what must be there, who signs, what is asked for.
-    fn admit(&self, request: &Request, now: Moment) -> Result<Action, Refusal> {
-        let header = |name: &str| {
-            request
-                .headers
-                .get(name)
-                .and_then(|value| value.to_str().ok())
-        };
-        let need = |name: &str| header(name).ok_or_else(|| Refusal::missing(name));
-        check_form(request)?;
-        let action = need("X-TC-Action")?;
-        let version = need("X-TC-Version")?;
-        let timestamp = need("X-TC-Timestamp")?
-            .parse::<i64>()
-            .map_err(|_| Refusal::invalid("`X-TC-Timestamp` is not a Unix time in seconds."))?;
-        let authorization = header("Authorization")
-            .and_then(Authorization::parse)
-            .ok_or_else(|| {
-                auth(
-                    "InvalidAuthorization",
-                    "The `Authorization` header is missing or malformed.",
-                )
-            })?;
-        self.authenticate(request, &authorization, timestamp, now)?;
-        let (action, known_version) =
-            Action::find(authorization.service, action, self.config.site)?;
-        if version != known_version {
-            let message = format!("The API version `{version}` does not exist.");
-            return Err(Refusal::new("NoSuchVersion", message));
+        match &call.body {
+            Body::TooLarge => Err(Refusal::new(
+                "RequestSizeLimitExceeded",
+                "The request body exceeds 10 MB.",
+            )),
+            Body::Broken => Err(Refusal::invalid("The request body is not valid JSON.")),
+            Body::Json(body) => Ok((action, body)),
         }
-        Ok(action)
-    }
-
-    fn authenticate(
-        &self,
-        request: &Request,
-        authorization: &Authorization<'_>,
-        timestamp: i64,
-        now: Moment,
-    ) -> Result<(), Refusal> {
-        if timestamp.abs_diff(now.unix) > MAX_SKEW_SECONDS.unsigned_abs() {
-            return Err(auth(
-                "SignatureExpire",
-                "The request is signed for another time; the clocks are more than 5 minutes apart.",
-            ));
-        }
-        let mut known = self.config.credentials.iter();
-        let credential = known
-            .find(|credential| credential.secret_id == authorization.secret_id)
-            .ok_or_else(|| auth("SecretIdNotFound", "The SecretId is not found."))?;
-        let signed = Signed {
-            method: request.method.as_str(),
-            path: request.uri.path(),
-            query: request.uri.query().unwrap_or(""),
-            headers: &request.headers,
-            body: request.body.as_deref().unwrap_or_default(),
-            timestamp,
-        };
-        // What was too large to read cannot be checked; it is refused for its size.
-        if request.body.is_some() && !authorization.covers(signed, &credential.secret_key) {
-            return Err(auth(
-                "SignatureFailure",
-                "The provided credentials could not be validated. Please check that your signature is correct.",
-            ));
-        }
-        let token = request
-            .headers
-            .get("X-TC-Token")
-            .map(|token| token.as_bytes());
-        if !credential.takes(token, now.unix) {
-            return Err(auth("TokenFailure", "The token is wrong or has expired."));
-        }
-        Ok(())
     }
 
     fn act(
@@ -232,87 +218,47 @@ impl Cloud {
     }
 }
 
-impl Action {
-    fn find(service: &str, name: &str, site: Site) -> Result<(Self, &'static str), Refusal> {
-        if service != "cfw" {
-            return Err(Refusal::new(
-                "NoSuchProduct",
-                format!("There is no product `{service}` here."),
-            ));
+impl Body {
+    fn json(&self) -> Option<&Value> {
+        match self {
+            Self::Json(value) => Some(value),
+            Self::TooLarge | Self::Broken => None,
         }
-        let action = match name {
-            "ModifyBlockIgnoreList" => Self::Modify,
-            "DescribeBlockIgnoreList" => Self::Describe,
-            "DescribeOverviewResourceQuota" if site == Site::China => Self::Quota,
-            _ => {
-                let message = format!(
-                    "The action `{name}` is invalid or does not belong to service `{service}`."
-                );
-                return Err(Refusal::new("InvalidAction", message));
+    }
+}
+
+impl Ending {
+    /// What the log says of the call; `None`: it never reached the service.
+    fn verdict(&self, outcome: Option<&Outcome>) -> String {
+        match (self, outcome.map(|outcome| &outcome.result)) {
+            (Self::Http { status, .. }, _) => format!("HTTP {status}"),
+            (Self::ReturnCode { code, .. }, Some(Ok(_))) => format!("ReturnCode {code}"),
+            (_, Some(Ok(_))) => "ok".to_owned(),
+            (_, Some(Err(refusal))) => refusal.code.clone().into_owned(),
+            (_, None) => "reset".to_owned(),
+        }
+    }
+
+    fn reply(&self, outcome: Option<Outcome>, request_id: &str) -> Reply {
+        match (self, outcome) {
+            (Self::Http { status, .. }, _) => Reply::Status(*status),
+            (Self::Garbage, _) => Reply::Garbage,
+            (Self::LoseAnswer, _) => Reply::Closed,
+            (Self::Truncate, Some(outcome)) => {
+                Reply::Truncated(envelope(outcome.result, request_id))
             }
-        };
-        Ok((action, "2019-09-04"))
-    }
-}
-
-impl Claims {
-    fn of(request: &Request, body: Option<&Value>) -> Self {
-        let header = |name: &str| {
-            request
-                .headers
-                .get(name)
-                .and_then(|value| value.to_str().ok())
-        };
-        let authorization = header("Authorization").and_then(Authorization::parse);
-        let field = |name: &str| body.and_then(|body| body.get(name));
-        Self {
-            action: header("X-TC-Action").unwrap_or_default().to_owned(),
-            ioc_action: field("IocAction")
-                .and_then(Value::as_str)
-                .unwrap_or_default()
-                .to_owned(),
-            entries: field("IOC").and_then(Value::as_array).map_or(0, Vec::len),
-            secret_id: authorization.map_or("", |found| found.secret_id).to_owned(),
+            (_, Some(outcome)) => Reply::Json(envelope(outcome.result, request_id)),
+            (_, None) => Reply::Reset,
         }
     }
 }
 
-impl Credential {
-    fn takes(&self, token: Option<&[u8]>, now: i64) -> bool {
-        let wanted = self
-            .token
-            .as_ref()
-            .map(|token| token.expose_secret().as_bytes());
-        token == wanted && self.expires.is_none_or(|end| now < end)
-    }
-}
-
-fn check_form(request: &Request) -> Result<(), Refusal> {
-    let kind = request
-        .headers
-        .get("content-type")
-        .and_then(|value| value.to_str().ok());
-    let essence = kind
-        .and_then(|kind| kind.split(';').next())
-        .unwrap_or("")
-        .trim();
-    if request.method != Method::POST || !essence.eq_ignore_ascii_case("application/json") {
-        let message = "Only POST with a body of application/json is supported.";
-        return Err(Refusal::new("UnsupportedProtocol", message));
-    }
-    Ok(())
-}
-
-fn auth(code: &str, message: &str) -> Refusal {
-    Refusal::new(format!("AuthFailure.{code}"), message)
-}
-
-fn envelope(outcome: Result<Value, Refusal>, request_id: String) -> Value {
+fn envelope(outcome: Result<Value, Refusal>, request_id: &str) -> Value {
     let mut response = outcome.unwrap_or_else(
         |refusal| json!({ "Error": { "Code": refusal.code, "Message": refusal.message } }),
     );
     if let Some(response) = response.as_object_mut() {
-        response.insert("RequestId".to_owned(), Value::String(request_id));
+        response.insert("RequestId".to_owned(), json!(request_id));
     }
     json!({ "Response": response })
 }

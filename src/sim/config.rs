@@ -7,6 +7,7 @@ use secrecy::SecretString;
 
 use super::civil::Zone;
 use super::clock::Clock;
+use super::faults::FaultSchedule;
 use super::ioc::Class;
 
 /// The secret id that the simulator knows unless told otherwise.
@@ -39,7 +40,9 @@ pub struct SimConfig {
     pub visible_after: Duration,
     /// Whether a read-back shows one row for an entry that stands alike in both directions.
     pub merge_directions: bool,
-    /// Where RequestIds come from.
+    /// What goes wrong, and when.
+    pub faults: FaultSchedule,
+    /// Where RequestIds come from; the fault schedule has a seed of its own.
     pub seed: u64,
     /// How many arrivals the log keeps; counts and rates are kept for all of them.
     pub log_capacity: usize,
@@ -140,6 +143,7 @@ impl SimConfig {
             manners: Manners::lenient(),
             visible_after: Duration::ZERO,
             merge_directions: false,
+            faults: FaultSchedule::default(),
             seed: 0,
             log_capacity: 200_000,
         }

@@ -3,16 +3,17 @@
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
-use axum::serve::ListenerExt;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::cloud::Cloud;
 use super::config::{Credential, SimConfig};
-use super::http::{self, Shared, lock};
+use super::faults::FaultSchedule;
+use super::http::{self, Server, Shared, lock};
 use super::state::{EntryState, Foreign, Hits, SeedError, State};
 use super::traffic::Arrival;
+use super::wire::{Cutter, Wires};
 
 /// A simulated cloud that serves on a loopback port until it is stopped or dropped.
 #[derive(Debug)]
@@ -21,6 +22,13 @@ pub struct Sim {
     cloud: Shared,
     stop: CancellationToken,
     server: JoinHandle<std::io::Result<()>>,
+}
+
+/// A simulator that serves no more, with its state: connections to its address are refused.
+#[derive(Debug)]
+pub struct Stopped {
+    address: SocketAddr,
+    cloud: Shared,
 }
 
 /// Why a simulator did not start, or did not end well.
@@ -112,21 +120,30 @@ impl Sim {
         lock(&self.cloud).skew_seconds = seconds;
     }
 
+    /// Replaces the fault schedule; its calls and seconds count from now.
+    pub fn set_faults(&self, faults: FaultSchedule) {
+        lock(&self.cloud).set_faults(faults);
+    }
+
     /// Replaces the account's keys, as a rotation does.
     pub fn set_credentials(&self, credentials: Vec<Credential>) {
         lock(&self.cloud).config.credentials = credentials;
     }
 
-    /// Stops taking connections, lets what is being answered finish, and returns when the port is free.
+    /// Stops taking connections, cuts calls that wait, lets the others finish, and returns when the port is free.
     ///
     /// # Errors
     /// When the server had broken off before.
-    pub async fn stop(mut self) -> Result<(), SimError> {
+    pub async fn stop(mut self) -> Result<Stopped, SimError> {
         self.stop.cancel();
         match (&mut self.server).await {
-            Ok(served) => served.map_err(SimError::Serve),
-            Err(broken) => Err(SimError::Serve(std::io::Error::other(broken))),
+            Ok(served) => served.map_err(SimError::Serve)?,
+            Err(broken) => return Err(SimError::Serve(std::io::Error::other(broken))),
         }
+        Ok(Stopped {
+            address: self.address,
+            cloud: Arc::clone(&self.cloud),
+        })
     }
 
     async fn serve(cloud: Shared, wanted: SocketAddr) -> Result<Self, SimError> {
@@ -136,20 +153,30 @@ impl Sim {
         };
         let listener = TcpListener::bind(wanted).await.map_err(fail)?;
         let address = listener.local_addr().map_err(fail)?;
-        let listener = listener.tap_io(|stream| {
-            // Without it an answer may wait 40 ms for the client's acknowledgement; where it fails, it just does.
-            let _ = stream.set_nodelay(true);
-        });
         let stop = CancellationToken::new();
-        let router = http::router(Arc::clone(&cloud));
-        let server =
-            axum::serve(listener, router).with_graceful_shutdown(stop.clone().cancelled_owned());
+        let router = http::router(Server {
+            cloud: Arc::clone(&cloud),
+            stop: stop.clone(),
+        });
+        let service = router.into_make_service_with_connect_info::<Cutter>();
+        let server = axum::serve(Wires::new(listener), service)
+            .with_graceful_shutdown(stop.clone().cancelled_owned());
         Ok(Self {
             address,
             cloud,
             stop,
             server: tokio::spawn(server.into_future()),
         })
+    }
+}
+
+impl Stopped {
+    /// Serves again with the same state at the same address.
+    ///
+    /// # Errors
+    /// When somebody else has taken the port meanwhile.
+    pub async fn start(self) -> Result<Sim, SimError> {
+        Sim::serve(self.cloud, self.address).await
     }
 }
 

@@ -1,51 +1,45 @@
-//! The cloud behind real HTTP: the vendor's one path, and the simulator's own below `/_sim`.
+//! The cloud behind real HTTP: the vendor's one path, with answers that come late, broken or not at all.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use axum::Router;
-use axum::body::{Body, to_bytes};
-use axum::extract::{Request as HttpRequest, State};
+use axum::body::{Body, Bytes, to_bytes};
+use axum::extract::{ConnectInfo, Request as HttpRequest, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::map_response_with_state;
 use axum::response::Response;
-use axum::routing::{any, get, post};
+use axum::routing::any;
+use futures_util::{StreamExt, stream};
 use serde::Serialize;
-use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
 
 use super::civil::http_date;
-use super::cloud::{Cloud, Request};
+use super::cloud::{Cloud, Reply};
+use super::control;
+use super::gateway::Request;
+use super::wire::Cutter;
 
 /// The vendor's bound of a request's body.
-const MAX_BODY: usize = 10_000_000;
+pub(super) const MAX_BODY: usize = 10_000_000;
 
 /// What the server and the handle share.
 pub(super) type Shared = Arc<Mutex<Cloud>>;
 
-/// A control body: one thing, or a list of them.
-#[derive(Debug, serde::Deserialize)]
-#[serde(untagged)]
-enum OneOrMany<T> {
-    Many(Vec<T>),
-    One(T),
+#[derive(Clone, Debug)]
+pub(super) struct Server {
+    pub(super) cloud: Shared,
+    /// Ends the waits of slow calls, so that stopping does not wait for them.
+    pub(super) stop: CancellationToken,
 }
 
-#[derive(Debug, serde::Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ClockBody {
-    skew_seconds: i64,
-}
-
-pub(super) fn router(cloud: Shared) -> Router {
+pub(super) fn router(server: Server) -> Router {
     Router::new()
         .route("/", any(call))
-        .route("/_sim/state", get(state))
-        .route("/_sim/log", get(log))
-        .route("/_sim/foreign", post(foreign))
-        .route("/_sim/hits", post(hits))
-        .route("/_sim/clock", post(clock))
-        .layer(map_response_with_state(Arc::clone(&cloud), stamp))
-        .with_state(cloud)
+        .merge(control::routes())
+        .layer(map_response_with_state(server.clone(), stamp))
+        .with_state(server)
 }
 
 /// A panic while the lock was held would leave whole state behind: every change is made in one go.
@@ -53,7 +47,11 @@ pub(super) fn lock(cloud: &Shared) -> MutexGuard<'_, Cloud> {
     cloud.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-async fn call(State(cloud): State<Shared>, request: HttpRequest) -> Response {
+async fn call(
+    State(server): State<Server>,
+    ConnectInfo(cutter): ConnectInfo<Cutter>,
+    request: HttpRequest,
+) -> Response {
     let (parts, body) = request.into_parts();
     let request = Request {
         method: parts.method,
@@ -61,85 +59,95 @@ async fn call(State(cloud): State<Shared>, request: HttpRequest) -> Response {
         headers: parts.headers,
         body: to_bytes(body, MAX_BODY).await.ok(),
     };
-    let answer = lock(&cloud).answer(&request);
-    respond(StatusCode::OK, &answer)
-}
-
-async fn state(State(cloud): State<Shared>) -> Response {
-    let state = lock(&cloud).state();
-    respond(StatusCode::OK, &state)
-}
-
-async fn log(State(cloud): State<Shared>) -> Response {
-    let log: Vec<_> = lock(&cloud).traffic.log().cloned().collect();
-    respond(StatusCode::OK, &log)
-}
-
-async fn foreign(State(cloud): State<Shared>, body: Body) -> Response {
-    match read::<OneOrMany<_>>(body).await {
-        Ok(entries) => done(lock(&cloud).seed_foreign(&entries.into_vec())),
-        Err(response) => response,
+    let call = lock(&server.cloud).receive(request);
+    if !server.wait(call.plan.latency).await {
+        return cut(&cutter, Cutter::reset);
     }
-}
-
-async fn hits(State(cloud): State<Shared>, body: Body) -> Response {
-    match read::<OneOrMany<_>>(body).await {
-        Ok(hits) => done(lock(&cloud).seed_hits(&hits.into_vec())),
-        Err(response) => response,
+    let answer = lock(&server.cloud).answer(&call);
+    if !server.wait(call.plan.slow).await {
+        return cut(&cutter, Cutter::close);
     }
-}
-
-async fn clock(State(cloud): State<Shared>, body: Body) -> Response {
-    match read::<ClockBody>(body).await {
-        Ok(body) => {
-            lock(&cloud).skew_seconds = body.skew_seconds;
-            done(Ok::<_, &str>(()))
-        }
-        Err(response) => response,
-    }
+    let mut response = match answer.reply {
+        Reply::Json(value) => respond(StatusCode::OK, &value),
+        Reply::Status(code) => status(code),
+        Reply::Garbage => json_body(StatusCode::OK, Body::from("{\"Response\":\u{0}<html>")),
+        Reply::Truncated(value) => json_body(StatusCode::OK, half(&value)),
+        Reply::Closed => cut(&cutter, Cutter::close),
+        Reply::Reset => cut(&cutter, Cutter::reset),
+    };
+    set_date(&mut response, answer.unix);
+    response
 }
 
 /// Every answer carries the cloud's own `Date`, from which a client learns how far its clock is off.
-async fn stamp(State(cloud): State<Shared>, mut response: Response) -> Response {
-    let unix = lock(&cloud).wake().unix;
-    if let Ok(date) = HeaderValue::from_str(&http_date(unix)) {
-        response.headers_mut().insert(header::DATE, date);
+async fn stamp(State(server): State<Server>, mut response: Response) -> Response {
+    if !response.headers().contains_key(header::DATE) {
+        let unix = lock(&server.cloud).wake().unix;
+        set_date(&mut response, unix);
     }
     response
 }
 
-async fn read<T: DeserializeOwned>(body: Body) -> Result<T, Response> {
-    let bytes = to_bytes(body, MAX_BODY).await.unwrap_or_default();
-    serde_json::from_slice(&bytes).map_err(|fault| refuse(&fault.to_string()))
+/// Exactly `application/json`: with a charset behind it the vendor's Python SDK does not see an error.
+pub(super) fn respond(status: StatusCode, body: &impl Serialize) -> Response {
+    let text = serde_json::to_vec(body).unwrap_or_default();
+    json_body(status, Body::from(text))
 }
 
-fn done(outcome: Result<(), impl ToString>) -> Response {
-    match outcome {
-        Ok(()) => respond(StatusCode::OK, &json!({ "ok": true })),
-        Err(fault) => refuse(&fault.to_string()),
+impl Server {
+    /// Waits, and says whether it waited to the end.
+    async fn wait(&self, span: Duration) -> bool {
+        if span.is_zero() {
+            return true;
+        }
+        tokio::select! {
+            () = tokio::time::sleep(span) => true,
+            () = self.stop.cancelled() => false,
+        }
     }
 }
 
-fn refuse(message: &str) -> Response {
-    let body: Value = json!({ "ok": false, "message": message });
-    respond(StatusCode::BAD_REQUEST, &body)
-}
-
-/// Exactly `application/json`: with a charset behind it the vendor's Python SDK does not see an error.
-fn respond(status: StatusCode, body: &impl Serialize) -> Response {
-    let text = serde_json::to_vec(body).unwrap_or_default();
-    let mut response = Response::new(Body::from(text));
+fn json_body(status: StatusCode, body: Body) -> Response {
+    let mut response = Response::new(body);
     *response.status_mut() = status;
     let json = HeaderValue::from_static("application/json");
     response.headers_mut().insert(header::CONTENT_TYPE, json);
     response
 }
 
-impl<T> OneOrMany<T> {
-    fn into_vec(self) -> Vec<T> {
-        match self {
-            Self::Many(things) => things,
-            Self::One(thing) => vec![thing],
-        }
+/// A page as a load balancer writes one.
+fn status(code: u16) -> Response {
+    let code = StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut response = Response::new(Body::from(format!("<html><h1>{code}</h1></html>")));
+    *response.status_mut() = code;
+    let html = HeaderValue::from_static("text/html");
+    response.headers_mut().insert(header::CONTENT_TYPE, html);
+    response
+}
+
+/// The first half of an answer; the server breaks the connection off where the other half fails to come.
+fn half(value: &Value) -> Body {
+    let text = value.to_string();
+    let start = text
+        .chars()
+        .take(text.chars().count() / 2)
+        .collect::<String>();
+    let end = async {
+        // The server sends what it has only when it finds that the rest is not there yet.
+        tokio::task::yield_now().await;
+        Err(std::io::Error::other("told to break off"))
+    };
+    Body::from_stream(stream::iter([Ok(Bytes::from(start))]).chain(stream::once(end)))
+}
+
+/// The response is never written: the connection is cut under it.
+fn cut(cutter: &Cutter, how: impl FnOnce(&Cutter)) -> Response {
+    how(cutter);
+    Response::new(Body::empty())
+}
+
+fn set_date(response: &mut Response, unix: i64) {
+    if let Ok(date) = HeaderValue::from_str(&http_date(unix)) {
+        response.headers_mut().insert(header::DATE, date);
     }
 }

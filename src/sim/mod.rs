@@ -11,18 +11,23 @@ mod civil;
 mod clock;
 mod cloud;
 mod config;
+mod control;
 mod describe;
+mod faults;
+mod gateway;
 mod handle;
 mod http;
 mod inspect;
 mod ioc;
 mod list;
 mod modify;
+mod options;
 mod params;
 mod refusal;
 mod state;
 mod tc3;
 mod traffic;
+mod wire;
 
 #[cfg(test)]
 mod tests;
@@ -33,7 +38,9 @@ pub use config::{
     Credential, EditAbsent, Expired, FAKE_SECRET_ID, FAKE_SECRET_KEY, Limits, Manners, Repeat,
     SimConfig, Site,
 };
-pub use handle::{Sim, SimError};
+pub use faults::{Calls, Delay, FaultError, FaultRule, FaultSchedule, Seconds, Then, When};
+pub use handle::{Sim, SimError, Stopped};
 pub use ioc::{BadClass, Class};
+pub use options::{LenientEdit, Options, ServeError, StrictCode, serve};
 pub use state::{EntryState, Foreign, Hits, SeedError, State};
 pub use traffic::{Arrival, CallCount, Pace};

@@ -54,4 +54,18 @@ impl Refusal {
     pub(super) fn full() -> Self {
         Self::new("LimitExceeded", "The quota limit has been reached.")
     }
+
+    /// An error that a fault rule asks for, in the words that the vendor has for its code.
+    pub(super) fn injected(code: &str, message: Option<&str>) -> Self {
+        let message = message.unwrap_or(match code {
+            "RequestLimitExceeded" => return Self::too_often(21, 20),
+            "LimitExceeded" => return Self::full(),
+            "InternalError" => "An internal error has occurred. Retry your request.",
+            "FailedOperation" => "Operation failed.",
+            "ServiceUnavailable" => "The service is temporarily unavailable.",
+            "UnauthorizedOperation" => "You are not authorized to perform this operation.",
+            _ => "The simulator was told to refuse this call.",
+        });
+        Self::new(code.to_owned(), message)
+    }
 }

@@ -1,3 +1,10 @@
 //! The crate from outside, as one binary: a module a topic.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking, in its helpers too"
+)]
+
 mod vendor_client;

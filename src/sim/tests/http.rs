@@ -3,7 +3,7 @@
 use reqwest::Client;
 use serde_json::json;
 
-use super::super::{HeldClock, Sim, SimConfig};
+use super::super::{Delay, FaultSchedule, HeldClock, Sim, SimConfig, Then, When};
 use super::*;
 
 async fn start() -> (Sim, Client) {
@@ -193,5 +193,169 @@ async fn a_taken_port_is_said() {
             sim.address()
         )),
         "{fault}"
+    );
+}
+
+fn adds(last: u8) -> Request {
+    let ioc = format!("192.0.2.{last}");
+    request(
+        "ModifyBlockIgnoreList",
+        &modification("add", &[(&ioc, 1)], FOR_EVER),
+    )
+}
+
+async fn try_send(
+    client: &Client,
+    sim: &Sim,
+    call: &Request,
+) -> reqwest::Result<reqwest::Response> {
+    let body = call.body.clone().unwrap();
+    client
+        .post(sim.url())
+        .headers(call.headers.clone())
+        .body(body)
+        .send()
+        .await
+}
+
+#[tokio::test]
+async fn a_lost_answer_leaves_its_deed_and_a_reset_does_not() {
+    let (sim, client) = start().await;
+    sim.set_faults(
+        FaultSchedule::default()
+            .and(When::default().contains("192.0.2.1"), Then::LoseAnswer)
+            .and(When::default().contains("192.0.2.2"), Then::Reset)
+            .and(When::default().contains("192.0.2.3"), Then::Truncate)
+            .and(When::default().contains("192.0.2.4"), Then::Garbage)
+            .and(
+                When::default().contains("192.0.2.5"),
+                Then::Http {
+                    status: 503,
+                    applied: false,
+                },
+            ),
+    );
+    let lost = try_send(&client, &sim, &adds(1)).await.unwrap_err();
+    assert!(
+        cause(&lost).contains("connection closed before message completed"),
+        "{lost:?}"
+    );
+    let torn = try_send(&client, &sim, &adds(2)).await.unwrap_err();
+    assert!(cause(&torn).contains("onnection reset by peer"), "{torn:?}");
+    let cut = try_send(&client, &sim, &adds(3)).await.unwrap();
+    assert_eq!(cut.status(), 200);
+    cut.bytes().await.unwrap_err();
+    let garbage = try_send(&client, &sim, &adds(4)).await.unwrap();
+    serde_json::from_slice::<Value>(&garbage.bytes().await.unwrap()).unwrap_err();
+    let down = try_send(&client, &sim, &adds(5)).await.unwrap();
+    assert_eq!(
+        (down.status().as_u16(), &down.headers()["content-type"]),
+        (503, &"text/html".parse().unwrap())
+    );
+    let left: Vec<String> = sim.entries().into_iter().map(|entry| entry.ioc).collect();
+    assert_eq!(left, ["192.0.2.1", "192.0.2.3", "192.0.2.4"]);
+}
+
+fn cause(fault: &reqwest::Error) -> String {
+    let mut said = String::new();
+    let mut next: Option<&dyn std::error::Error> = Some(fault);
+    while let Some(fault) = next {
+        said.push_str(&format!("{fault}: "));
+        next = fault.source();
+    }
+    said
+}
+
+#[tokio::test]
+async fn a_latency_comes_before_the_arrival_and_a_slow_answer_takes_its_time() {
+    let sim = Sim::start(SimConfig::new(HeldClock::new(NOW).clock()))
+        .await
+        .unwrap();
+    let (_, client) = start().await;
+    let wait = |ms| Delay { ms, jitter_ms: 0 };
+    sim.set_faults(
+        FaultSchedule::default()
+            .and(When::default().calls(1, 1), Then::Latency(wait(150)))
+            .and(When::default().calls(2, 2), Then::Slow(wait(100))),
+    );
+    send(&client, &sim, &adds(1)).await;
+    assert!(sim.calls()[0].at_us >= 150_000, "{:?}", sim.calls());
+    let before = tokio::time::Instant::now();
+    send(&client, &sim, &adds(2)).await;
+    assert!(before.elapsed() >= Duration::from_millis(100));
+}
+
+#[tokio::test]
+async fn stopping_does_not_wait_for_slow_answers_and_the_state_outlives_it() {
+    let (sim, client) = start().await;
+    send(&client, &sim, &adds(1)).await;
+    let forever = Delay {
+        ms: 3_600_000,
+        jitter_ms: 0,
+    };
+    sim.set_faults(FaultSchedule::default().and(When::default(), Then::Slow(forever)));
+    let (url, call) = (sim.url(), adds(2));
+    let waiting = tokio::spawn({
+        let client = client.clone();
+        async move {
+            client
+                .post(url)
+                .headers(call.headers)
+                .body(call.body.unwrap())
+                .send()
+                .await
+        }
+    });
+    while sim.calls().len() < 2 {
+        tokio::task::yield_now().await;
+    }
+    let address = sim.address();
+    let stopped = tokio::time::timeout(Duration::from_secs(20), sim.stop())
+        .await
+        .unwrap()
+        .unwrap();
+    waiting.await.unwrap().unwrap_err();
+    assert!(
+        tokio::net::TcpStream::connect(address).await.is_err(),
+        "refused while it is down"
+    );
+
+    let again = stopped.start().await.unwrap();
+    again.set_faults(FaultSchedule::default());
+    assert_eq!(again.address(), address);
+    assert_eq!(again.entries().len(), 2);
+    send(&client, &again, &adds(3)).await;
+    assert_eq!(again.entries().len(), 3);
+}
+
+#[tokio::test]
+async fn faults_are_set_over_the_wire_in_either_form() {
+    let (sim, client) = start().await;
+    let set = async |text: &str| {
+        let response = client
+            .post(format!("{}/_sim/faults", sim.url()))
+            .body(text.to_owned())
+            .send()
+            .await
+            .unwrap();
+        (response.status().as_u16(), json_of(response).await)
+    };
+    let toml = "[[rule]]\nthen = { error = { code = \"InternalError\" } }";
+    assert_eq!(set(toml).await.0, 200);
+    let refused = json_of(send(&client, &sim, &adds(1)).await).await;
+    assert_eq!(code(&refused["Response"]), "InternalError");
+    assert_eq!(set("{}").await.0, 200);
+    let taken = json_of(send(&client, &sim, &adds(1)).await).await;
+    assert_eq!(code(&taken["Response"]), "ok");
+    let (status, fault) = set("[[rule]]\nthen = { http = { status = 99 } }").await;
+    assert_eq!(
+        (
+            status,
+            fault["message"]
+                .as_str()
+                .unwrap()
+                .contains("HTTP status 99")
+        ),
+        (400, true)
     );
 }

@@ -1,9 +1,11 @@
 //! The cloud, asked as a client asks it. `Desk` leaves HTTP out; `http` has the wire.
 
 mod describe;
+mod faults;
 mod gateway;
 mod http;
 mod lists;
+mod options;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,8 +17,9 @@ use secrecy::SecretString;
 use serde_json::{Value, json};
 
 use super::clock::HeldClock;
-use super::cloud::{Cloud, Request};
+use super::cloud::{Cloud, Reply};
 use super::config::{FAKE_SECRET_ID, FAKE_SECRET_KEY, SimConfig};
+use super::gateway::Request;
 use super::tc3::{self, Signed};
 
 /// 2026-01-02 03:04:05 UTC, 11:04:05 in Beijing.
@@ -64,7 +67,15 @@ impl Desk {
     }
 
     fn send_at_once(&mut self, request: &Request) -> Value {
-        self.cloud.answer(request)["Response"].clone()
+        match self.reply(request) {
+            Reply::Json(answer) => answer["Response"].clone(),
+            other => panic!("no plain answer: {other:?}"),
+        }
+    }
+
+    fn reply(&mut self, request: &Request) -> Reply {
+        let call = self.cloud.receive(request.clone());
+        self.cloud.answer(&call).reply
     }
 
     fn modify(&mut self, action: &str, iocs: &[(&str, u8)], end: &str) -> Value {
