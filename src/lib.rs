@@ -26,5 +26,8 @@ pub mod cloud;
 pub mod firewall;
 pub mod config;
 pub mod stage;
+pub mod status;
+pub mod daemon;
+pub mod cli;
 
 pub mod sim;

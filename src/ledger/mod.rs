@@ -9,6 +9,7 @@ mod calls;
 mod error;
 mod feeds;
 mod firewalls;
+mod hand;
 mod leases;
 mod listings;
 mod lock;

@@ -1,0 +1,109 @@
+//! The command line: arguments in, tables or JSON out, and an exit code that a monitor can ask for.
+
+pub mod logs;
+pub mod progress;
+mod run;
+mod sim;
+
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::config::{Config, ConfigError, defaults};
+
+/// Keeps a cloud firewall's blocklist equal to what the threat feeds say, and proves it.
+#[derive(Debug, Parser)]
+#[command(name = "feedwall", version, propagate_version = true)]
+pub struct Cli {
+    /// The config file.
+    #[arg(long, global = true, env = "FEEDWALL_CONFIG", default_value = defaults::CONFIG_PATH)]
+    pub config: PathBuf,
+    /// Answer in JSON.
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Say more; twice: everything.
+    #[arg(long, short, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What feedwall can do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Poll the feeds, plan, and keep the firewalls' lists as they should be.
+    Run(run::Args),
+    /// A simulated cloud on loopback, to try feedwall against.
+    Sim(sim::Args),
+}
+
+/// How a command ended. The numbers are the process's exit codes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// It is done.
+    Done = 0,
+    /// It failed.
+    Failed = 1,
+    /// Done, but something waits for a person.
+    NeedsYou = 3,
+    /// The config is faulty.
+    Config = 78,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// Whatever kept it from being done, as a sentence.
+pub async fn run(cli: Cli) -> anyhow::Result<Exit> {
+    match &cli.command {
+        Command::Run(args) => run::run(&cli, args).await,
+        Command::Sim(args) => sim::run(&cli, args).await,
+    }
+}
+
+/// Tells why a command failed, and gives its exit code.
+#[must_use]
+pub fn fail(fault: &anyhow::Error) -> ExitCode {
+    let mut err = anstream::stderr().lock();
+    // There is nobody left to tell when standard error is gone.
+    let _ = writeln!(err, "feedwall: {fault:#}");
+    let config = fault.downcast_ref::<ConfigError>().is_some();
+    if config { Exit::Config } else { Exit::Failed }.into()
+}
+
+/// Reads the config that `--config` names.
+///
+/// # Errors
+/// Every fault of it at once.
+pub fn load_config(cli: &Cli) -> Result<Config, ConfigError> {
+    Config::load(&cli.config)
+}
+
+/// Writes a line of a command's answer to standard output; a reader that went away ends the program quietly.
+///
+/// # Errors
+/// When standard output cannot be written.
+pub fn print(text: impl std::fmt::Display) -> std::io::Result<()> {
+    let mut out = anstream::stdout().lock();
+    match writeln!(out, "{text}") {
+        Err(fault) if fault.kind() == std::io::ErrorKind::BrokenPipe => std::process::exit(0),
+        written => written,
+    }
+}
+
+/// Writes a command's answer as one JSON document.
+///
+/// # Errors
+/// When standard output cannot be written.
+pub fn print_json<T: serde::Serialize>(value: &T) -> anyhow::Result<()> {
+    Ok(print(serde_json::to_string_pretty(value)?)?)
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}

@@ -1,0 +1,127 @@
+//! `run --once`: poll every feed, plan, send until nothing is left.
+
+use tokio_util::sync::CancellationToken;
+
+use crate::model::Name;
+use crate::plan::Plan;
+use crate::stage::intake::{PollEnd, PollSummary};
+use crate::stage::replan;
+use crate::stage::send::{self, Link, SendSummary, Stop};
+
+use super::{Session, firewall, intake, sleep};
+
+/// Rounds in a row in which nothing is taken, after which `--once` gives up.
+const FRUITLESS: u32 = 6;
+
+/// What a single run did.
+#[derive(Clone, Debug, Default)]
+pub struct OnceSummary {
+    /// The polls.
+    pub polls: Vec<PollSummary>,
+    /// What was sent to each firewall, its last plan, and why it is not done, where it is not.
+    pub firewalls: Vec<(Name, SendSummary, Plan, Option<String>)>,
+}
+
+impl OnceSummary {
+    /// Whether something waits for a person, or failed for now.
+    #[must_use]
+    pub fn needs_you(&self) -> bool {
+        let poll = |poll: &PollSummary| matches!(poll.end, PollEnd::Held(_) | PollEnd::Failed(_));
+        let held = |plan: &Plan| plan.held_deletes > 0;
+        self.polls.iter().any(poll) || self.firewalls.iter().any(|(_, _, plan, _)| held(plan))
+    }
+
+    /// The firewalls that could not be brought up to date, with the reason.
+    pub fn failures(&self) -> impl Iterator<Item = (&Name, &str)> {
+        self.firewalls
+            .iter()
+            .filter_map(|(name, _, _, why)| Some((name, why.as_deref()?)))
+    }
+}
+
+impl Session {
+    /// Polls every feed (publishers' floors excepted), plans, and sends until nothing is left.
+    /// `dry_run` sends nothing.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read or written.
+    pub async fn once(
+        &self,
+        dry_run: bool,
+        cancel: &CancellationToken,
+    ) -> anyhow::Result<OnceSummary> {
+        let polls = tokio::select! {
+            () = cancel.cancelled() => return Ok(OnceSummary::default()),
+            polls = intake::poll_all(self) => polls?,
+        };
+        let mut summary = OnceSummary {
+            polls,
+            firewalls: Vec::new(),
+        };
+        let rounds = self
+            .links
+            .iter()
+            .map(|link| self.converge(link, dry_run, cancel));
+        for (link, end) in self
+            .links
+            .iter()
+            .zip(futures_util::future::join_all(rounds).await)
+        {
+            let (sent, plan, failure) = end?;
+            let name = link.config.name.clone();
+            summary.firewalls.push((name, sent, plan, failure));
+        }
+        Ok(summary)
+    }
+
+    async fn converge(
+        &self,
+        link: &Link,
+        dry_run: bool,
+        cancel: &CancellationToken,
+    ) -> anyhow::Result<(SendSummary, Plan, Option<String>)> {
+        let mut total = SendSummary::default();
+        let mut fruitless = 0;
+        loop {
+            let plan = replan::turn(&self.ctx, &self.guards, &link.config, &self.heard).await?;
+            if dry_run || (plan.batches.is_empty() && plan.waiting == 0) {
+                return Ok((total, plan, None));
+            }
+            if cancel.is_cancelled() {
+                return Ok((total, plan, Some("stopped before it was done".to_owned())));
+            }
+            if plan.batches.is_empty() {
+                self.wait_until(plan.next_due, cancel).await;
+                continue;
+            }
+            firewall::tell_plan(link, &plan);
+            let round = send::turn(&self.ctx, link, plan.clone(), cancel).await?;
+            firewall::tell(link, &round);
+            fruitless = if round.applied > 0 { 0 } else { fruitless + 1 };
+            add(&mut total, &round);
+            match round.stop {
+                Some(Stop::Halted(_, why)) => return Ok((total, plan, Some(why))),
+                Some(Stop::Backoff(_, why)) if fruitless >= FRUITLESS => {
+                    return Ok((total, plan, Some(why)));
+                }
+                Some(Stop::Backoff(until, _)) => self.wait_until(Some(until), cancel).await,
+                Some(Stop::Full | Stop::Cancelled) | None => {}
+            }
+        }
+    }
+
+    async fn wait_until(&self, until: Option<crate::model::UnixTime>, cancel: &CancellationToken) {
+        let now = self.ctx.clock.now();
+        let wait = until.map_or(std::time::Duration::ZERO, |until| until.since(now));
+        sleep(cancel, wait.max(std::time::Duration::from_secs(1))).await;
+    }
+}
+
+fn add(total: &mut SendSummary, round: &SendSummary) {
+    total.calls += round.calls;
+    total.applied += round.applied;
+    for (sum, entries) in total.entries.iter_mut().zip(round.entries) {
+        *sum += entries;
+    }
+    total.stop.clone_from(&round.stop);
+}

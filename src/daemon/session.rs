@@ -1,0 +1,118 @@
+//! One config in force, from start or reload to the next reload or the end.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::cloud::{Limits, Surroundings};
+use crate::config::Config;
+use crate::fetch::Fetcher;
+use crate::stage::Context;
+use crate::stage::replan::{GuardMaterial, Heard};
+use crate::stage::send::{self, Link};
+
+use super::{fetcher, firewall, intake};
+
+/// How long calls and polls that are under way may take to end when the daemon stops.
+const DRAIN: Duration = Duration::from_secs(10);
+
+/// A config in force, and what runs by it.
+pub struct Session {
+    pub(super) ctx: Context,
+    pub(super) config: Arc<Config>,
+    pub(super) fetcher: Fetcher,
+    pub(super) guards: Arc<GuardMaterial>,
+    pub(super) heard: Heard,
+    /// The firewalls at run time.
+    pub links: Vec<Arc<Link>>,
+    /// Rung whenever listings changed, so that firewalls plan anew.
+    pub(super) changed: Arc<Notify>,
+}
+
+impl Session {
+    pub(super) async fn new(
+        ctx: &Context,
+        limits: &Arc<Limits>,
+        config: &Config,
+    ) -> anyhow::Result<Self> {
+        let guards = GuardMaterial::read(config)?;
+        let fetcher = fetcher(config)?;
+        let feeds = config
+            .feeds
+            .iter()
+            .map(|feed| (&feed.name, &feed.terms, feed.recipe.fingerprint()));
+        ctx.ledger.configure_feeds(feeds).await?;
+        let names = config.firewalls.iter().map(|firewall| &firewall.name);
+        ctx.ledger.configure_firewalls(names).await?;
+        let mut links = Vec::new();
+        for firewall in &config.firewalls {
+            let row = crate::stage::replan::row(ctx, firewall).await?;
+            let around = Surroundings::of_this_process();
+            let link = Link::new(row.id, firewall.clone(), Arc::clone(limits), around)?;
+            recover(ctx, &link).await?;
+            links.push(Arc::new(link));
+        }
+        Ok(Self {
+            ctx: ctx.clone(),
+            config: Arc::new(config.clone()),
+            fetcher,
+            guards: Arc::new(guards),
+            heard: Heard {
+                started: Some(ctx.clock.now()),
+            },
+            links,
+            changed: Arc::default(),
+        })
+    }
+
+    /// Runs until `cancel`, then ends what is under way within seconds. A loop that fails ends them all.
+    ///
+    /// # Errors
+    /// What a loop failed of: the ledger, in the main.
+    pub async fn run(self, cancel: &CancellationToken) -> anyhow::Result<()> {
+        let stop = cancel.child_token();
+        let session = Arc::new(self);
+        let mut loops = JoinSet::new();
+        loops.spawn(intake::run(Arc::clone(&session), stop.clone()));
+        for link in &session.links {
+            let link = Arc::clone(link);
+            loops.spawn(firewall::run(Arc::clone(&session), link, stop.clone()));
+        }
+        let mut end = Ok(());
+        let ended = loops.join_next().await;
+        stop.cancel();
+        if let Some(Ok(Err(fault))) = ended {
+            end = Err(fault);
+        }
+        let drained = tokio::time::timeout(DRAIN, async {
+            while let Some(ended) = loops.join_next().await {
+                if let (Ok(Err(fault)), Ok(())) = (ended, &end) {
+                    end = Err(fault);
+                }
+            }
+        });
+        if drained.await.is_err() {
+            tracing::warn!(
+                seconds = DRAIN.as_secs(),
+                "stopped before every answer had come; the next start settles what is open"
+            );
+            loops.abort_all();
+        }
+        end
+    }
+}
+
+async fn recover(ctx: &Context, link: &Link) -> anyhow::Result<()> {
+    let open = send::recover(ctx, link).await?;
+    if open > 0 {
+        tracing::warn!(
+            firewall = %link.config.name,
+            calls = open,
+            "calls of an earlier run have no answer on record; their entries are settled anew"
+        );
+    }
+    Ok(())
+}
