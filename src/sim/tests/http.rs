@@ -2,6 +2,7 @@
 
 use reqwest::Client;
 use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::super::{Delay, FaultSchedule, HeldClock, Sim, SimConfig, Then, When};
 use super::*;
@@ -358,12 +359,14 @@ async fn faults_are_set_over_the_wire_in_either_form() {
 async fn half_a_request_does_not_hold_up_the_stop() {
     let (sim, _) = start().await;
     let mut stream = tokio::net::TcpStream::connect(sim.address()).await.unwrap();
-    tokio::io::AsyncWriteExt::write_all(
-        &mut stream,
-        b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\n{",
-    )
-    .await
-    .unwrap();
+    let head = b"POST / HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: 9\r\n\r\n";
+    stream.write_all(head).await.unwrap();
+    let mut go_on = [0; 12];
+    stream.read_exact(&mut go_on).await.unwrap();
+    assert_eq!(
+        &go_on, b"HTTP/1.1 100",
+        "the server is waiting for the body"
+    );
     let stopped = tokio::time::timeout(Duration::from_secs(20), sim.stop())
         .await
         .unwrap()
