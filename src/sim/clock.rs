@@ -59,8 +59,13 @@ impl Clock {
         Moment {
             unix: seconds.saturating_add(skew_seconds),
             true_wall,
-            tick_us: micros((self.ticks)()),
+            tick_us: self.tick_us(),
         }
+    }
+
+    /// Microseconds on the steady clock.
+    pub(super) fn tick_us(&self) -> u64 {
+        micros((self.ticks)())
     }
 }
 

@@ -69,13 +69,15 @@ struct Outcome {
 impl Cloud {
     pub(super) fn new(mut config: SimConfig) -> Self {
         let faults = std::mem::take(&mut config.faults);
-        let tick_us = config.clock.read(0).tick_us;
+        let start = config.clock.read(0);
+        // The start's own time goes into the ids, so that a simulator that is started again does not repeat them.
+        let ids_seed = config.seed ^ u64::try_from(start.true_wall.as_micros()).unwrap_or(0);
         Self {
             skew_seconds: 0,
             lists: Lists::new(config.visible_after),
             traffic: Traffic::new(config.log_capacity),
-            faults: Running::new(faults, tick_us),
-            ids: fastrand::Rng::with_seed(config.seed),
+            faults: Running::new(faults, start.tick_us),
+            ids: fastrand::Rng::with_seed(ids_seed),
             config,
         }
     }
@@ -110,13 +112,13 @@ impl Cloud {
         }
     }
 
-    /// Carries a call out as its plan has it, and logs it as arrived now.
-    pub(super) fn answer(&mut self, call: &Call) -> Answer {
+    /// Carries a call out as its plan has it, and logs it as arrived at `tick_us`.
+    pub(super) fn answer(&mut self, call: &Call, tick_us: u64) -> Answer {
         let mut now = self.wake();
         now.unix = now.unix.saturating_add(call.plan.skew_seconds);
         let request_id = self.request_id();
         let number = self.traffic.next_number();
-        let times = self.traffic.arrive(&call.facts.action, now.tick_us);
+        let times = self.traffic.arrive(&call.facts.action, tick_us);
         let outcome = match call.plan.ending {
             Ending::Reset | Ending::Http { applied: false, .. } => None,
             _ => Some(self.serve(call, times, now)),
@@ -126,7 +128,7 @@ impl Cloud {
         let reply = call.plan.ending.reply(outcome, &request_id);
         self.traffic.record(Arrival {
             number,
-            at_us: now.tick_us,
+            at_us: tick_us,
             unix: now.unix,
             action: call.facts.action.clone(),
             ioc_action: call.facts.ioc_action.clone(),

@@ -38,11 +38,12 @@ pub struct SimConfig {
     pub manners: Manners,
     /// How long a change takes to show in a read-back.
     pub visible_after: Duration,
-    /// Whether a read-back shows one row for an entry that stands alike in both directions.
+    /// Whether a read-back shows one row for an entry that stands alike in both directions; the international site's
+    /// rows have no field for it.
     pub merge_directions: bool,
     /// What goes wrong, and when.
     pub faults: FaultSchedule,
-    /// Where RequestIds come from; the fault schedule has a seed of its own.
+    /// Where RequestIds come from, with the time of the start; the fault schedule has a seed of its own.
     pub seed: u64,
     /// How many arrivals the log keeps; counts and rates are kept for all of them.
     pub log_capacity: usize,
@@ -66,7 +67,7 @@ pub struct Credential {
 pub enum Site {
     /// `cfw.tencentcloudapi.com`
     China,
-    /// `cfw.intl.tencentcloudapi.com`: no ShowType, RuleType required, no quota call.
+    /// `cfw.intl.tencentcloudapi.com`: no ShowType, RuleType required, no quota call, rows with fewer fields and nulls.
     International,
 }
 

@@ -1,7 +1,6 @@
 //! DescribeBlockIgnoreList and DescribeOverviewResourceQuota: the lists, read.
 
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
@@ -11,6 +10,30 @@ use super::ioc::Class;
 use super::list::{Key, Lists, Record, Side};
 use super::params::Params;
 use super::refusal::Refusal;
+
+/// The parameters of the China site; the first six are required.
+const CHINA: [&str; 8] = [
+    "Limit",
+    "Offset",
+    "Direction",
+    "Order",
+    "By",
+    "ShowType",
+    "SearchValue",
+    "RuleType",
+];
+/// The parameters of the international site; the first six are required.
+const INTERNATIONAL: [&str; 7] = [
+    "Limit",
+    "Offset",
+    "Direction",
+    "Order",
+    "By",
+    "RuleType",
+    "SearchValue",
+];
+/// What a row of the international site does not have.
+const CHINA_ONLY: [&str; 4] = ["RuleType", "IP", "DirectionList", "LastHitTime"];
 
 /// A read-back, as asked for.
 #[derive(Clone, Debug)]
@@ -44,93 +67,102 @@ enum By {
 struct Row<'a> {
     key: &'a Key,
     record: &'a Record,
-    directions: Vec<u8>,
+    /// Bit 0 outbound, bit 1 inbound.
+    directions: u8,
 }
 
 impl Query {
     /// Reads the call in the form that `config.site` has.
     pub(super) fn read(body: &Value, config: &SimConfig, limits: Limits) -> Result<Self, Refusal> {
         let params = Params::top(body)?;
-        let mut known = vec![
-            "Limit",
-            "Offset",
-            "Direction",
-            "Order",
-            "By",
-            "SearchValue",
-            "RuleType",
-        ];
-        let mut required = vec!["Limit", "Offset"];
-        match config.site {
-            Site::China => known.push("ShowType"),
-            Site::International => required.push("RuleType"),
-        }
-        params.expect(&known, &required)?;
+        let (known, required) = match config.site {
+            Site::China => (&CHINA[..], &CHINA[..6]),
+            Site::International => (&INTERNATIONAL[..], &INTERNATIONAL[..6]),
+        };
+        params.expect(known, required)?;
+        let (by, descending) = sorting(&params, config.site)?;
         Ok(Self {
             side: side(&params)?,
             limit: bounded(&params, "Limit", 1, limits.page)?,
             offset: bounded(&params, "Offset", 0, usize::MAX)?,
             direction: direction(params.text("Direction")?)?,
-            by: By::read(params.text("By")?)?,
-            descending: match params.text("Order")? {
-                "" | "desc" => true,
-                "asc" => false,
-                _ => return Err(Refusal::invalid("`Order` must be desc or asc.")),
-            },
+            by,
+            descending,
             search: search(params.text("SearchValue")?)?,
         })
     }
 
     /// One page of what shows at `now`, and how many rows there are in all.
     pub(super) fn answer(&self, lists: &Lists, config: &SimConfig, now: Moment) -> Value {
-        let mut rows = self.rows(lists, config.merge_directions, now);
-        rows.sort_by(|a, b| {
+        let merge = config.merge_directions && config.site == Site::China;
+        let mut rows = self.rows(lists, merge, now);
+        let total = rows.len();
+        let page = self.page(&mut rows);
+        let data: Vec<Value> = page
+            .iter()
+            .map(|row| row.json(self.direction, config))
+            .collect();
+        json!({ "Data": data, "Total": total, "ReturnCode": 0, "ReturnMsg": "success" })
+    }
+
+    /// With `merge`, entries that stand alike in both directions share a row; they are neighbours in the list's order.
+    fn rows<'a>(&self, lists: &'a Lists, merge: bool, now: Moment) -> Vec<Row<'a>> {
+        let mut rows: Vec<Row<'a>> = Vec::new();
+        for (key, record) in lists.shown(now) {
+            if key.side != self.side || !self.search.iter().all(|part| part.is_in(key, record)) {
+                continue;
+            }
+            let direction = 1 << key.direction;
+            match rows
+                .last_mut()
+                .filter(|last| merge && last.stands_alike(key, record))
+            {
+                Some(last) => last.directions |= direction,
+                None => rows.push(Row {
+                    key,
+                    record,
+                    directions: direction,
+                }),
+            }
+        }
+        if let Some(wanted) = self.direction {
+            rows.retain(|row| row.directions & (1 << wanted) != 0);
+        }
+        rows
+    }
+
+    /// Sorts no more than the page: a read-back of a full list asks for hundreds of them.
+    fn page<'r, 'a>(&self, rows: &'r mut [Row<'a>]) -> &'r [Row<'a>] {
+        let order = |a: &Row<'_>, b: &Row<'_>| {
             let order = self.by.compare(a.record, b.record);
             if self.descending {
                 order.reverse()
             } else {
                 order
             }
-        });
-        let page = rows.iter().skip(self.offset).take(self.limit);
-        let data: Vec<Value> = page.map(|row| row.json(self.direction, config)).collect();
-        json!({ "Data": data, "Total": rows.len(), "ReturnCode": 0, "ReturnMsg": "success" })
-    }
-
-    /// With `merge`, entries that stand alike in both directions share a row.
-    fn rows<'a>(&self, lists: &'a Lists, merge: bool, now: Moment) -> Vec<Row<'a>> {
-        let found = lists.shown(now).filter(|(key, record)| {
-            key.side == self.side && self.search.iter().all(|part| part.is_in(key, record))
-        });
-        let mut rows: BTreeMap<_, Row<'a>> = BTreeMap::new();
-        for (key, record) in found {
-            let alike = (&key.ioc, record.start, record.end, &record.source);
-            let apart = (!merge).then_some(key.direction);
-            let row = rows.entry((alike, apart)).or_insert(Row {
-                key,
-                record,
-                directions: Vec::new(),
-            });
-            row.directions.push(key.direction);
-        }
-        let wanted = |row: &Row<'_>| {
-            self.direction
-                .is_none_or(|one| row.directions.contains(&one))
         };
-        rows.into_values().filter(wanted).collect()
+        if self.offset >= rows.len() {
+            return &[];
+        }
+        rows.select_nth_unstable_by(self.offset, order);
+        let (_, rest) = rows.split_at_mut(self.offset);
+        if self.limit < rest.len() {
+            rest.select_nth_unstable_by(self.limit, order);
+        }
+        let (page, _) = rest.split_at_mut(self.limit.min(rest.len()));
+        page.sort_unstable_by(order);
+        page
     }
 }
 
 impl By {
-    fn read(word: &str) -> Result<Self, Refusal> {
+    fn read(word: &str) -> Option<Self> {
         match word {
-            "" => Ok(Self::Serial),
-            "EndTime" => Ok(Self::EndTime),
-            "StartTime" => Ok(Self::StartTime),
-            "MatchTimes" => Ok(Self::MatchTimes),
-            _ => Err(Refusal::invalid(
-                "`By` must be EndTime, StartTime or MatchTimes.",
-            )),
+            "" => Some(Self::Serial),
+            "EndTime" => Some(Self::EndTime),
+            "StartTime" => Some(Self::StartTime),
+            "MatchTimes" => Some(Self::MatchTimes),
+            _ => None,
         }
     }
 
@@ -157,19 +189,30 @@ impl Part {
 }
 
 impl Row<'_> {
+    fn stands_alike(&self, key: &Key, record: &Record) -> bool {
+        let times = |record: &Record| (record.start, record.end);
+        self.key.ioc == key.ioc
+            && times(self.record) == times(record)
+            && self.record.source == record.source
+    }
+
     /// A row's `Direction` is the one that was asked for, or its first.
     fn json(&self, asked: Option<u8>, config: &SimConfig) -> Value {
         let text = &self.key.ioc.text;
         let is_domain = self.key.ioc.class == Class::Domain;
-        let directions: Vec<String> = self.directions.iter().map(u8::to_string).collect();
+        let directions = match self.directions {
+            1 => "0",
+            2 => "1",
+            _ => "0,1",
+        };
         let last_hit = self.record.last_hit.map(|at| config.zone.write(at));
-        json!({
+        let row = json!({
             "RuleType": self.key.side as u8,
             "Ioc": text,
             "IP": if is_domain { "" } else { text },
             "Domain": if is_domain { text } else { "" },
             "Direction": asked.unwrap_or(self.key.direction),
-            "DirectionList": directions.join(","),
+            "DirectionList": directions,
             "Action": self.key.side as u8,
             "StartTime": config.zone.write(self.record.start),
             "EndTime": config.zone.write(self.record.end),
@@ -181,8 +224,23 @@ impl Row<'_> {
             "Comment": "",
             "EventName": "",
             "Level": "",
-        })
+        });
+        match config.site {
+            Site::China => row,
+            Site::International => abroad(row),
+        }
     }
+}
+
+/// The international row has fewer fields, and each of them "may return null".
+fn abroad(mut row: Value) -> Value {
+    if let Some(fields) = row.as_object_mut() {
+        fields.retain(|name, _| !CHINA_ONLY.contains(&name.as_str()));
+        for value in fields.values_mut().filter(|value| **value == "") {
+            *value = Value::Null;
+        }
+    }
+    row
 }
 
 /// The quota call's answer: the blocklist's places, base package only.
@@ -214,7 +272,7 @@ pub(super) fn quota(body: &Value, lists: &Lists, limits: Limits) -> Result<Value
     }))
 }
 
-/// RuleType decides; ShowType, where the site has it, may stand in for it and must not contradict it.
+/// RuleType decides, where it is given; ShowType, where the site has it, must not contradict it.
 fn side(params: &Params<'_>) -> Result<Side, Refusal> {
     let shown = match params.text("ShowType")? {
         "" => None,
@@ -240,6 +298,21 @@ fn side(params: &Params<'_>) -> Result<Side, Refusal> {
         (Some(side), _) | (None, Some(side)) => Ok(side),
         (None, None) => Err(Refusal::missing("RuleType")),
     }
+}
+
+/// The China page has the column in `By` and the way in `Order`; the international page has them crossed, and nobody
+/// says whether it means it, so there both ways round are taken.
+fn sorting(params: &Params<'_>, site: Site) -> Result<(By, bool), Refusal> {
+    let read = |column: &str, way: &str| match (By::read(column), way) {
+        (Some(by), "" | "desc") => Some((by, true)),
+        (Some(by), "asc") => Some((by, false)),
+        _ => None,
+    };
+    let (order, by) = (params.text("Order")?, params.text("By")?);
+    let crossed = || read(order, by).filter(|_| site == Site::International);
+    read(by, order).or_else(crossed).ok_or_else(|| {
+        Refusal::invalid("`Order` must be desc or asc, and `By` EndTime, StartTime or MatchTimes.")
+    })
 }
 
 fn bounded(params: &Params<'_>, name: &str, least: i64, most: usize) -> Result<usize, Refusal> {

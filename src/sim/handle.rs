@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -14,6 +15,9 @@ use super::http::{self, Server, Shared, lock};
 use super::state::{EntryState, Foreign, Hits, SeedError, State};
 use super::traffic::Arrival;
 use super::wire::{Cutter, Wires};
+
+/// How long a stop waits for answers under way.
+const DRAIN: Duration = Duration::from_secs(2);
 
 /// A simulated cloud that serves on a loopback port until it is stopped or dropped.
 #[derive(Debug)]
@@ -81,6 +85,12 @@ impl Sim {
         lock(&self.cloud).entries()
     }
 
+    /// How many entries stand on the blocklist (1) or the allowlist (2): cheap enough to ask while a sender is timed.
+    #[must_use]
+    pub fn entry_count(&self, rule_type: u8) -> usize {
+        lock(&self.cloud).entry_count(rule_type)
+    }
+
     /// How often calls added or edited this entry, whether it still stands or not.
     #[must_use]
     pub fn writes(&self, rule_type: u8, ioc: &str, direction: u8) -> u64 {
@@ -130,15 +140,20 @@ impl Sim {
         lock(&self.cloud).config.credentials = credentials;
     }
 
-    /// Stops taking connections, cuts calls that wait, lets the others finish, and returns when the port is free.
+    /// Stops taking connections, cuts calls that wait, and gives the others two seconds to finish.
     ///
     /// # Errors
     /// When the server had broken off before.
     pub async fn stop(mut self) -> Result<Stopped, SimError> {
         self.stop.cancel();
-        match (&mut self.server).await {
-            Ok(served) => served.map_err(SimError::Serve)?,
-            Err(broken) => return Err(SimError::Serve(std::io::Error::other(broken))),
+        match tokio::time::timeout(DRAIN, &mut self.server).await {
+            Ok(Ok(served)) => served.map_err(SimError::Serve)?,
+            Ok(Err(broken)) => return Err(SimError::Serve(std::io::Error::other(broken))),
+            Err(_) => {
+                // The listener is gone since the cancel; what is left are connections that will not end.
+                self.server.abort();
+                tracing::warn!(address = %self.address, "the simulated cloud stopped with connections open");
+            }
         }
         Ok(Stopped {
             address: self.address,
@@ -155,6 +170,7 @@ impl Sim {
         let address = listener.local_addr().map_err(fail)?;
         let stop = CancellationToken::new();
         let router = http::router(Server {
+            clock: lock(&cloud).config.clock.clone(),
             cloud: Arc::clone(&cloud),
             stop: stop.clone(),
         });

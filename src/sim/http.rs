@@ -16,6 +16,7 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use super::civil::http_date;
+use super::clock::Clock;
 use super::cloud::{Cloud, Reply};
 use super::control;
 use super::gateway::Request;
@@ -30,6 +31,7 @@ pub(super) type Shared = Arc<Mutex<Cloud>>;
 #[derive(Clone, Debug)]
 pub(super) struct Server {
     pub(super) cloud: Shared,
+    pub(super) clock: Clock,
     /// Ends the waits of slow calls, so that stopping does not wait for them.
     pub(super) stop: CancellationToken,
 }
@@ -63,7 +65,9 @@ async fn call(
     if !server.wait(call.plan.latency).await {
         return cut(&cutter, Cutter::reset);
     }
-    let answer = lock(&server.cloud).answer(&call);
+    // Taken before the lock is waited for: a long read-back must not make a burst of what came one by one.
+    let arrived = server.clock.tick_us();
+    let answer = lock(&server.cloud).answer(&call, arrived);
     if !server.wait(call.plan.slow).await {
         return cut(&cutter, Cutter::close);
     }

@@ -35,6 +35,11 @@ impl Cloud {
         self.entries_at(now)
     }
 
+    pub(super) fn entry_count(&mut self, rule_type: u8) -> usize {
+        self.wake();
+        Side::from_rule_type(i64::from(rule_type)).map_or(0, |side| self.lists.used(side))
+    }
+
     pub(super) fn writes(&self, rule_type: u8, ioc: &str, direction: u8) -> u64 {
         key(rule_type, ioc, direction).map_or(0, |key| self.lists.writes(&key))
     }

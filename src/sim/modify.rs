@@ -74,8 +74,9 @@ fn expect(params: &Params<'_>, site: Site) -> Result<Act, Refusal> {
     Ok(act)
 }
 
+/// The vendor's definition requires `IP` and `Direction`: a domain's entry carries an empty `IP`.
 fn key(item: &Params<'_>, side: Side, config: &SimConfig) -> Result<Key, Refusal> {
-    item.expect(&["IP", "Direction", "Domain"], &["Direction"])?;
+    item.expect(&["IP", "Direction", "Domain"], &["IP", "Direction"])?;
     let (ip, domain) = (item.text("IP")?, item.text("Domain")?);
     let direction = item.integer("Direction")?.and_then(|number| match number {
         0 | 1 => u8::try_from(number).ok(),

@@ -18,7 +18,7 @@ use super::faults::{FaultError, FaultSchedule};
 use super::handle::{Sim, SimError};
 use super::ioc::Class;
 
-/// What `feedwall sim` takes on its command line.
+/// Serve a simulated cloud firewall: the vendor's list calls, checked, answered and counted on this machine.
 #[derive(Clone, Debug, Args)]
 pub struct Options {
     /// Where to listen; port 0 takes a free one

@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, VecDeque};
 use serde::Serialize;
 
 const SECOND_US: u64 = 1_000_000;
+/// Longer than any stamp can be late.
+const KEPT_US: u64 = 10 * SECOND_US;
 
 /// One call as it arrived at the server.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -70,9 +72,10 @@ pub(super) struct Traffic {
     counts: BTreeMap<[String; 3], (u64, u64)>,
 }
 
-/// The last second of one action's arrivals.
+/// The last seconds of one action's arrivals.
 #[derive(Debug, Default)]
 struct Window {
+    /// In order.
     recent: VecDeque<u64>,
     last: Option<u64>,
     calls: u64,
@@ -158,24 +161,39 @@ impl Traffic {
 }
 
 impl Window {
+    /// Stamps may come slightly out of order, for they are taken before the cloud's lock is waited for.
     fn arrive(&mut self, at: u64) -> usize {
+        let place = self.recent.partition_point(|stamp| *stamp <= at);
+        self.recent.insert(place, at);
+        let newest = self.recent.back().copied().unwrap_or(at);
         while self
             .recent
             .front()
-            .is_some_and(|first| at.saturating_sub(*first) >= SECOND_US)
+            .is_some_and(|first| newest - first > KEPT_US)
         {
             self.recent.pop_front();
         }
-        self.recent.push_back(at);
-        self.most = self.most.max(self.recent.len());
+        let ends = self.recent.iter().skip_while(|stamp| **stamp < at);
+        self.most = ends
+            .map(|end| self.within(*end))
+            .fold(self.most, usize::max);
         let gap = self.last.map(|last| at.saturating_sub(last));
         if let Some(gap) = gap.filter(|gap| *gap < SECOND_US) {
             self.busy_gaps += 1;
             self.busy_us += gap;
         }
-        self.last = Some(at);
+        self.last = Some(self.last.unwrap_or(0).max(at));
         self.calls += 1;
-        self.recent.len()
+        self.within(at)
+    }
+
+    /// The calls of the second that ends with `end`.
+    fn within(&self, end: u64) -> usize {
+        let first = self
+            .recent
+            .partition_point(|stamp| end.saturating_sub(*stamp) >= SECOND_US);
+        let past = self.recent.partition_point(|stamp| *stamp <= end);
+        past.saturating_sub(first)
     }
 
     #[allow(
@@ -218,11 +236,16 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_most_is_that_of_the_plain_definition(gaps in proptest::collection::vec(0u64..400_000, 1..200)) {
+        fn the_most_is_that_of_the_plain_definition(
+            gaps in proptest::collection::vec(0u64..400_000, 1..200),
+            late in proptest::collection::vec(0usize..4, 200),
+        ) {
             let mut at = 0;
             let stamps: Vec<u64> = gaps.iter().map(|gap| { at += gap; at }).collect();
+            let mut arrivals: Vec<(usize, u64)> = stamps.iter().zip(&late).enumerate().map(|(n, (at, late))| (n + late, *at)).collect();
+            arrivals.sort_by_key(|(place, _)| *place);
             let mut window = Window::default();
-            for stamp in &stamps {
+            for (_, stamp) in &arrivals {
                 window.arrive(*stamp);
             }
             let within = |end: &u64| stamps.iter().filter(|at| *at <= end && end - *at < SECOND_US).count();

@@ -21,7 +21,7 @@ def client(key):
     return cfw_client.CfwClient(credential.Credential(secret_id, key), "", profile)
 
 
-def ioc(direction, ip=None, domain=None):
+def ioc(direction, ip="", domain=""):
     item = models.IocListData()
     item.IP, item.Domain, item.Direction = ip, domain, direction
     return item
@@ -38,7 +38,7 @@ def modify(action, iocs, end=None):
 def describe(**more):
     request = models.DescribeBlockIgnoreListRequest()
     request.RuleType, request.ShowType, request.Limit, request.Offset = 1, "blocklist", 20, 0
-    request.SearchValue, request.By, request.Order = "{}", "EndTime", "asc"
+    request.SearchValue, request.By, request.Order, request.Direction = "{}", "EndTime", "asc", ""
     for name, value in more.items():
         setattr(request, name, value)
     return request

@@ -191,7 +191,7 @@ fn a_poisoned_entry_refuses_every_call_that_carries_it() {
     body["IOC"] =
         json!([{ "IP": "192.0.2.1", "Direction": 1 }, { "IP": "2001:db8:0::", "Direction": 1 }]);
     assert_eq!(desk.call(ADD, &body)["Error"]["Message"], "illegal IP");
-    body["IOC"] = json!([{ "Domain": "a.example", "Direction": 1 }]);
+    body["IOC"] = json!([{ "IP": "", "Domain": "a.example", "Direction": 1 }]);
     body["RuleType"] = json!(2);
     assert_eq!(code(&desk.call(ADD, &body)), "ok");
 }
@@ -326,10 +326,7 @@ fn limits_change_for_as_long_as_their_rule_holds() {
     let two = [("192.0.2.1", 1), ("192.0.2.2", 1)];
     assert_eq!(code(&desk.modify("delete", &two, "")), "InvalidParameter");
     assert_eq!(code(&desk.modify("add", &two, FOR_EVER)), "ok");
-    let list = desk.call(
-        "DescribeBlockIgnoreList",
-        &json!({ "RuleType": 1, "Limit": 1, "Offset": 0 }),
-    );
+    let list = desk.call("DescribeBlockIgnoreList", &first_page());
     assert_eq!(code(&list), "RequestLimitExceeded");
     assert!(
         list["Error"]["Message"]

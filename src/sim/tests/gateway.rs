@@ -12,7 +12,7 @@ use super::*;
 const NOW_UNIX: i64 = 1_767_323_045;
 
 fn describe() -> Value {
-    json!({ "RuleType": 1, "Limit": 20, "Offset": 0 })
+    first_page()
 }
 
 fn good() -> Request {

@@ -159,9 +159,9 @@ fn a_malformed_call_is_refused_whole() {
             "`IOC.1.Comment`",
         ),
         (
-            entry(json!({ "Direction": 1 })),
-            "InvalidParameter",
-            "both empty",
+            entry(json!({ "Domain": "a.example", "Direction": 1 })),
+            "MissingParameter",
+            "`IOC.1.IP`",
         ),
         (
             entry(json!({ "IP": "", "Domain": "", "Direction": 1 })),
@@ -179,7 +179,7 @@ fn a_malformed_call_is_refused_whole() {
             "`IOC.1.IP`",
         ),
         (
-            entry(json!({ "Domain": "192.0.2.2", "Direction": 1 })),
+            entry(json!({ "IP": "", "Domain": "192.0.2.2", "Direction": 1 })),
             "InvalidParameter",
             "`IOC.1.Domain`",
         ),

@@ -75,7 +75,8 @@ impl Desk {
 
     fn reply(&mut self, request: &Request) -> Reply {
         let call = self.cloud.receive(request.clone());
-        self.cloud.answer(&call).reply
+        let tick_us = self.ticks.load(Ordering::SeqCst);
+        self.cloud.answer(&call, tick_us).reply
     }
 
     fn modify(&mut self, action: &str, iocs: &[(&str, u8)], end: &str) -> Value {
@@ -91,11 +92,18 @@ impl Desk {
     }
 }
 
+/// A read-back of the blocklist's first page, as the China site wants it.
+fn first_page() -> Value {
+    json!({
+        "RuleType": 1, "ShowType": "blocklist", "Limit": 20, "Offset": 0, "Direction": "", "Order": "", "By": "",
+    })
+}
+
 fn modification(action: &str, iocs: &[(&str, u8)], end: &str) -> Value {
     let item = |(ioc, direction): &(&str, u8)| {
         let is_domain = ioc.bytes().any(|byte| byte.is_ascii_alphabetic()) && !ioc.contains(':');
-        let field = if is_domain { "Domain" } else { "IP" };
-        json!({ field: ioc, "Direction": direction })
+        let (ip, domain) = if is_domain { ("", *ioc) } else { (*ioc, "") };
+        json!({ "IP": ip, "Domain": domain, "Direction": direction })
     };
     let items: Vec<Value> = iocs.iter().map(item).collect();
     json!({
