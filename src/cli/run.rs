@@ -1,6 +1,7 @@
 //! `feedwall run`: the daemon, or a single run.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use tokio::signal::unix::{SignalKind, signal};
@@ -40,7 +41,7 @@ pub(super) async fn run(cli: &Cli, args: &Args) -> anyhow::Result<Exit> {
 
 async fn once(cli: &Cli, args: &Args, daemon: &Daemon, config: &Config) -> anyhow::Result<Exit> {
     let cancel = stop_on_signals()?;
-    let session = daemon.configure(config).await?;
+    let session = Arc::new(daemon.configure(config).await?);
     let bars = Bars::watch(&session.links);
     let summary = session.once(args.dry_run, &cancel).await;
     bars.finish();

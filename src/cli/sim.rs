@@ -1,6 +1,9 @@
 //! `feedwall sim`: the simulated cloud alone.
 
-use crate::sim::Options;
+use std::time::Duration;
+
+use crate::clock::Clock;
+use crate::sim::{self, Options};
 
 use super::{Cli, Exit, print, run::stop_on_signals};
 
@@ -13,6 +16,15 @@ pub struct Args {
 
 pub(super) async fn run(_cli: &Cli, args: &Args) -> anyhow::Result<Exit> {
     let cancel = stop_on_signals()?;
-    let _ = (args, cancel, print::<&str>);
+    let clock = Clock::system();
+    let since_epoch = move || Duration::from_millis(u64::try_from(clock.now_ms()).unwrap_or(0));
+    sim::serve(&args.options, sim::Clock::new(since_epoch), cancel, |address| {
+        // A simulator that nobody can read the address of is still one.
+        let _ = print(format_args!(
+            "simulated cloud on http://{address} (secret id {}); its state: http://{address}/_sim/state",
+            args.options.secret_id
+        ));
+    })
+    .await?;
     Ok(Exit::Done)
 }

@@ -36,9 +36,10 @@ pub enum IocAction {
 /// One entry of a change: an IP or a domain, never both empty.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Ioc {
-    /// An address, or a network where the firewall takes them.
-    #[serde(rename = "IP", skip_serializing_if = "Option::is_none")]
-    pub ip: Option<String>,
+    /// An address, or a network where the firewall takes them. Empty beside a domain: the vendor's API
+    /// definition says that it is always there.
+    #[serde(rename = "IP")]
+    pub ip: String,
     /// 0 outbound, 1 inbound.
     #[serde(rename = "Direction")]
     pub direction: u8,
@@ -320,12 +321,12 @@ mod tests {
             rule_type: RuleType::Blocklist,
             ioc: vec![
                 Ioc {
-                    ip: Some("192.0.2.10".into()),
+                    ip: "192.0.2.10".into(),
                     direction: 1,
                     domain: None,
                 },
                 Ioc {
-                    ip: None,
+                    ip: String::new(),
                     direction: 0,
                     domain: Some("example.com".into()),
                 },

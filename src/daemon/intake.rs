@@ -3,14 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::StreamExt;
 use futures_util::stream;
+use futures_util::{FutureExt as _, StreamExt as _};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Feed;
 use crate::fetch;
 use crate::ledger::FeedRow;
 use crate::model::UnixTime;
+use crate::stage::StageError;
 use crate::stage::intake::{self, PollEnd, PollSummary};
 
 use super::{Session, sleep};
@@ -26,7 +27,7 @@ pub(super) async fn run(session: Arc<Session>, cancel: CancellationToken) -> any
         let now = session.ctx.clock.now();
         let rows = session.ctx.ledger.feeds().await?;
         let is_due = |row: &FeedRow| row.next_poll.is_none_or(|at| at <= now);
-        let due: Vec<&Feed> = configured(&session, &rows, is_due).collect();
+        let due: Vec<Feed> = configured(&session, &rows, is_due).cloned().collect();
         tokio::select! {
             () = cancel.cancelled() => return Ok(()),
             polled = poll(&session, due) => { polled?; }
@@ -38,7 +39,7 @@ pub(super) async fn run(session: Arc<Session>, cancel: CancellationToken) -> any
 }
 
 /// Polls every feed whose publisher lets itself be asked now, whatever the interval says.
-pub(super) async fn poll_all(session: &Session) -> anyhow::Result<Vec<PollSummary>> {
+pub(super) async fn poll_all(session: &Arc<Session>) -> anyhow::Result<Vec<PollSummary>> {
     let now = session.ctx.clock.now();
     let rows = session.ctx.ledger.feeds().await?;
     let feeds = configured(session, &rows, |_| true);
@@ -49,13 +50,14 @@ pub(super) async fn poll_all(session: &Session) -> anyhow::Result<Vec<PollSummar
     for feed in early {
         tracing::info!(feed = %feed.name, "not polled: its publisher locks out who asks again so soon");
     }
-    poll(session, due).await
+    poll(session, due.into_iter().cloned().collect()).await
 }
 
-async fn poll(session: &Session, feeds: Vec<&Feed>) -> anyhow::Result<Vec<PollSummary>> {
-    let mut polls = stream::iter(feeds)
-        .map(|feed| intake::turn(&session.ctx, &session.fetcher, feed))
-        .buffer_unordered(AT_ONCE);
+async fn poll(session: &Arc<Session>, feeds: Vec<Feed>) -> anyhow::Result<Vec<PollSummary>> {
+    let polls = feeds
+        .into_iter()
+        .map(|feed| one(Arc::clone(session), feed).boxed());
+    let mut polls = stream::iter(polls.collect::<Vec<_>>()).buffer_unordered(AT_ONCE);
     let mut summaries = Vec::new();
     while let Some(summary) = polls.next().await {
         let summary = summary?;
@@ -66,6 +68,10 @@ async fn poll(session: &Session, feeds: Vec<&Feed>) -> anyhow::Result<Vec<PollSu
         summaries.push(summary);
     }
     Ok(summaries)
+}
+
+async fn one(session: Arc<Session>, feed: Feed) -> Result<PollSummary, StageError> {
+    intake::turn(&session.ctx, &session.fetcher, &feed).await
 }
 
 fn configured<'a>(

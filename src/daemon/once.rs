@@ -1,5 +1,7 @@
 //! `run --once`: poll every feed, plan, send until nothing is left.
 
+use std::sync::Arc;
+
 use tokio_util::sync::CancellationToken;
 
 use crate::model::Name;
@@ -46,13 +48,13 @@ impl Session {
     /// # Errors
     /// When the ledger cannot be read or written.
     pub async fn once(
-        &self,
+        self: Arc<Self>,
         dry_run: bool,
         cancel: &CancellationToken,
     ) -> anyhow::Result<OnceSummary> {
         let polls = tokio::select! {
             () = cancel.cancelled() => return Ok(OnceSummary::default()),
-            polls = intake::poll_all(self) => polls?,
+            polls = intake::poll_all(&self) => polls?,
         };
         let mut summary = OnceSummary {
             polls,

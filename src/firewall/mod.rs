@@ -42,8 +42,8 @@ fn rule_type(list: List) -> RuleType {
 fn ioc(entry: &Entry) -> Ioc {
     let text = entry.indicator.to_string();
     let (ip, domain) = match entry.indicator {
-        Indicator::Domain(_) => (None, Some(text)),
-        Indicator::Address(_) | Indicator::Network(_) => (Some(text), None),
+        Indicator::Domain(_) => (String::new(), Some(text)),
+        Indicator::Address(_) | Indicator::Network(_) => (text, None),
     };
     Ioc {
         ip,

@@ -9,7 +9,7 @@ use crate::config::Feed;
 use crate::fetch::{self, Body, Fetched, Fetcher, Limits, Past, Validators};
 use crate::ledger::{Delta, FeedRow, FeedState, GoodBody, LedgerError, PollOutcome};
 use crate::model::{Name, UnixTime};
-use crate::parse::{Recipe, Snapshot, Text};
+use crate::parse::{Recipe, Record, Snapshot, Text};
 
 use super::contract::{self, Facts};
 use super::{Context, StageError};
@@ -172,7 +172,9 @@ async fn record(
         rejected,
         next_poll: next_poll(feed, row, 0, None, now),
     };
-    let records = snapshot.rows().map(crate::parse::Row::to_record);
+    // Boxed, because the compiler cannot yet see that a future over this iterator may change threads.
+    let records: Box<dyn Iterator<Item = Record> + Send + '_> =
+        Box::new(snapshot.rows().map(crate::parse::Row::to_record));
     let delta = ctx.ledger.record_body(row, &good, records, now).await?;
     Ok(PollEnd::Recorded { delta, rejected })
 }

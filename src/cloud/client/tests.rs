@@ -29,7 +29,7 @@ fn keys(token: Option<&str>) -> Keys {
 
 fn block(entries: usize) -> ModifyBlockIgnoreList {
     let ioc = Ioc {
-        ip: Some("192.0.2.10".into()),
+        ip: "192.0.2.10".into(),
         direction: 1,
         domain: None,
     };
