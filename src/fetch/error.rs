@@ -224,6 +224,26 @@ pub enum FetchError {
         /// The path.
         path: String,
     },
+    /// Files joined by a glob must be text.
+    #[error("{path} is packed; a glob joins plain files only, so give it as a feed of its own")]
+    Packed {
+        /// The path.
+        path: String,
+    },
+    /// A glob that matches nothing, too much, or is none.
+    #[error("the path {pattern} cannot be used: {reason}")]
+    Glob {
+        /// The glob.
+        pattern: String,
+        /// Why.
+        reason: String,
+    },
+    /// The work was ended from outside.
+    #[error("the fetch was stopped before it was done: {reason}")]
+    Stopped {
+        /// What the runtime says.
+        reason: String,
+    },
     /// No room for the body.
     #[error("the spool directory {} is full; free space on its file system", dir.display())]
     SpoolFull {
@@ -253,6 +273,7 @@ impl FetchError {
             | Self::Cut { .. }
             | Self::NotModified { .. }
             | Self::Changed { .. }
+            | Self::Stopped { .. }
             | Self::SpoolFull { .. } => true,
             Self::Status { status, .. } => matches!(status, 408 | 425 | 429 | 500..=599),
             Self::Client { .. }
@@ -271,6 +292,8 @@ impl FetchError {
             | Self::Downgrade { .. }
             | Self::NotAFile { .. }
             | Self::Unreadable { .. }
+            | Self::Packed { .. }
+            | Self::Glob { .. }
             | Self::Spool { .. } => false,
         }
     }

@@ -148,12 +148,13 @@ impl Fetcher {
         limits: &Limits,
     ) -> Result<Fetched, FetchError> {
         let work = async {
-            match source {
-                Source::Http(http) => http::get(self, http, validators, limits).await,
-                Source::File(path) => file::read(&self.policy.spool_dir, path, limits)
-                    .await
-                    .map(|body| Fetched::Body(Box::new(body))),
-            }
+            let dir = &self.policy.spool_dir;
+            let body = match source {
+                Source::Http(http) => return http::get(self, http, validators, limits).await,
+                Source::File(path) => file::read(dir, path, limits).await?,
+                Source::Glob(pattern) => file::read_all(dir, pattern, limits).await?,
+            };
+            Ok(Fetched::Body(Box::new(body)))
         };
         tokio::time::timeout(limits.total, work)
             .await

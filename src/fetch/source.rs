@@ -16,6 +16,8 @@ pub enum Source {
     Http(Box<HttpSource>),
     /// A file on this machine (`path = …` or `file:///…`).
     File(PathBuf),
+    /// Text files on this machine, as `/srv/iocs/*.txt`: read as one, in the order of their names.
+    Glob(String),
 }
 
 impl Source {
@@ -30,7 +32,7 @@ impl Source {
     pub fn url(&self) -> Option<&Url> {
         match self {
             Self::Http(http) => Some(&http.url),
-            Self::File(_) => None,
+            Self::File(_) | Self::Glob(_) => None,
         }
     }
 }
@@ -132,6 +134,7 @@ impl fmt::Display for Source {
         match self {
             Self::Http(http) => out.write_str(&redact(&http.url)),
             Self::File(path) => out.write_str(&plain(&path.to_string_lossy())),
+            Self::Glob(pattern) => out.write_str(&plain(pattern)),
         }
     }
 }
@@ -141,6 +144,7 @@ impl fmt::Debug for Source {
         match self {
             Self::Http(http) => out.debug_tuple("Http").field(http).finish(),
             Self::File(path) => out.debug_tuple("File").field(path).finish(),
+            Self::Glob(pattern) => out.debug_tuple("Glob").field(pattern).finish(),
         }
     }
 }

@@ -14,7 +14,7 @@ pub(super) struct Spool {
     file: File,
     hash: Sha256,
     stored: u64,
-    limit: u64,
+    pub(super) limit: u64,
 }
 
 /// A spool that is whole.
@@ -128,19 +128,29 @@ impl Gather {
     }
 
     async fn flush(mut self) -> Result<Self, SpoolError> {
-        let dir = self.spool.dir.clone();
-        let written = tokio::task::spawn_blocking(move || {
-            self.spool.push(&self.buffer)?;
+        let flushed = blocking(move || {
+            let pushed = self.spool.push(&self.buffer);
             self.buffer.clear();
-            Ok(self)
+            Ok((self, pushed))
         });
-        written.await.unwrap_or_else(|stopped| {
-            Err(SpoolError::Disk(FetchError::Spool {
-                dir,
-                reason: io::Error::other(stopped),
-            }))
-        })
+        let (gather, pushed) = flushed.await.map_err(SpoolError::Disk)?;
+        pushed.map(|()| gather)
     }
+}
+
+/// Runs what may wait for a disk on a thread that may wait.
+pub(super) async fn blocking<T, F>(work: F) -> Result<T, FetchError>
+where
+    T: Send + 'static,
+    F: FnOnce() -> Result<T, FetchError> + Send + 'static,
+{
+    tokio::task::spawn_blocking(work)
+        .await
+        .unwrap_or_else(|stopped| {
+            Err(FetchError::Stopped {
+                reason: stopped.to_string(),
+            })
+        })
 }
 
 #[cfg(test)]

@@ -84,8 +84,10 @@ fn fault(bytes: &[u8], member: Option<&str>) -> String {
     error.to_string()
 }
 
+type Pack = fn(&[u8]) -> Vec<u8>;
+
 /// Every packing that can stand inside another.
-const STREAMS: [fn(&[u8]) -> Vec<u8>; 4] = [gzip, bzip2, xz, zstd];
+const STREAMS: [Pack; 4] = [gzip, bzip2, xz, zstd];
 
 #[test]
 fn every_packing_comes_off_once_and_twice() {
