@@ -198,6 +198,24 @@ pub enum FetchError {
         /// Where it leads.
         to: String,
     },
+    /// The answer is not what the protocol asks for.
+    #[error("{what} does not answer as {protocol} asks: {reason}; check that the address is right")]
+    Protocol {
+        /// The address.
+        what: String,
+        /// The protocol.
+        protocol: &'static str,
+        /// What is wrong.
+        reason: String,
+    },
+    /// Pages without end.
+    #[error(
+        "{what} says again and again that there is more, and does not come to an end; its paging is broken"
+    )]
+    Paging {
+        /// The address.
+        what: String,
+    },
     /// The path is there, but is no file.
     #[error("{path} is {kind}, not a file; a feed's path names a file")]
     NotAFile {
@@ -290,6 +308,8 @@ impl FetchError {
             | Self::Location { .. }
             | Self::RedirectScheme { .. }
             | Self::Downgrade { .. }
+            | Self::Protocol { .. }
+            | Self::Paging { .. }
             | Self::NotAFile { .. }
             | Self::Unreadable { .. }
             | Self::Packed { .. }

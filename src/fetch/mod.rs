@@ -10,6 +10,8 @@ mod client;
 mod error;
 mod file;
 mod http;
+mod lines;
+mod misp;
 mod pace;
 mod redact;
 mod resolve;
@@ -17,6 +19,7 @@ mod schedule;
 mod secret;
 mod source;
 mod spool;
+mod taxii;
 #[cfg(test)]
 mod tests;
 mod trouble;
@@ -48,6 +51,19 @@ pub struct Validators {
     /// The address, as [`redact`] shows it, that gave them. They are sent to no other: a page that has not changed
     /// since before the feed moved away from it would answer 304 for ever.
     pub given_by: Option<String>,
+    /// How far a TAXII collection or a MISP feed has been read. Without it the whole is fetched: leave it out where the
+    /// feed is a snapshot.
+    pub cursor: Option<String>,
+}
+
+impl Validators {
+    /// The cursor, if it was given by `what`.
+    fn cursor_from(&self, what: &str) -> Option<&str> {
+        self.given_by
+            .as_deref()
+            .filter(|by| *by == what)
+            .and(self.cursor.as_deref())
+    }
 }
 
 /// Bounds of one fetch.
@@ -101,7 +117,7 @@ impl Default for Limits {
 /// What a fetch brought.
 #[derive(Debug)]
 pub enum Fetched {
-    /// The publisher says that nothing changed (304).
+    /// The publisher says that nothing changed (304), or that nothing was added since the cursor.
     NotModified,
     /// A body; whether it is the same as the last one, its hash tells.
     Body(Box<Body>),
@@ -151,6 +167,10 @@ impl Fetcher {
             let dir = &self.policy.spool_dir;
             let body = match source {
                 Source::Http(http) => return http::get(self, http, validators, limits).await,
+                Source::Taxii(http) => {
+                    return taxii::collect(self, http, validators, limits).await;
+                }
+                Source::Misp(http) => return misp::collect(self, http, validators, limits).await,
                 Source::File(path) => file::read(dir, path, limits).await?,
                 Source::Glob(pattern) => file::read_all(dir, pattern, limits).await?,
             };

@@ -14,6 +14,11 @@ use super::secret::Secret;
 pub enum Source {
     /// `http://` or `https://`.
     Http(Box<HttpSource>),
+    /// A TAXII 2.1 collection: the address of the collection, or of its objects. A query in it (`match[type]=indicator`)
+    /// is kept.
+    Taxii(Box<HttpSource>),
+    /// A MISP feed: the address of the directory that holds `manifest.json`.
+    Misp(Box<HttpSource>),
     /// A file on this machine (`path = …` or `file:///…`).
     File(PathBuf),
     /// Text files on this machine, as `/srv/iocs/*.txt`: read as one, in the order of their names.
@@ -31,7 +36,7 @@ impl Source {
     #[must_use]
     pub fn url(&self) -> Option<&Url> {
         match self {
-            Self::Http(http) => Some(&http.url),
+            Self::Http(http) | Self::Taxii(http) | Self::Misp(http) => Some(&http.url),
             Self::File(_) | Self::Glob(_) => None,
         }
     }
@@ -132,7 +137,9 @@ pub enum HeaderNameError {
 impl fmt::Display for Source {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Http(http) => out.write_str(&redact(&http.url)),
+            Self::Http(http) | Self::Taxii(http) | Self::Misp(http) => {
+                out.write_str(&redact(&http.url))
+            }
             Self::File(path) => out.write_str(&plain(&path.to_string_lossy())),
             Self::Glob(pattern) => out.write_str(&plain(pattern)),
         }
@@ -143,6 +150,8 @@ impl fmt::Debug for Source {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Http(http) => out.debug_tuple("Http").field(http).finish(),
+            Self::Taxii(http) => out.debug_tuple("Taxii").field(http).finish(),
+            Self::Misp(http) => out.debug_tuple("Misp").field(http).finish(),
             Self::File(path) => out.debug_tuple("File").field(path).finish(),
             Self::Glob(pattern) => out.debug_tuple("Glob").field(pattern).finish(),
         }

@@ -24,6 +24,7 @@ async fn a_body_comes_as_it_was_sent_with_its_validators() {
         etag: Some("W/\"v1\"".to_owned()),
         last_modified: Some("Sun, 06 Nov 1994 08:49:37 GMT".to_owned()),
         given_by: Some(url.to_string()),
+        cursor: None,
     };
     assert_eq!(body.validators, expected);
     let head = server.heads().join("").to_ascii_lowercase();
@@ -41,6 +42,7 @@ async fn validators_go_back_to_who_gave_them_and_to_nobody_else() {
         etag: Some("\"v1\"".to_owned()),
         last_modified: Some("Sun, 06 Nov 1994 08:49:37 GMT".to_owned()),
         given_by: Some(source.to_string()),
+        cursor: None,
     };
     let fetched = fetcher.fetch(&source, &validators, &short()).await;
     assert!(matches!(fetched, Ok(Fetched::NotModified)), "{fetched:?}");

@@ -3,8 +3,10 @@
 mod hostile;
 mod http;
 mod keys;
+mod misp;
 mod packing;
 mod server;
+mod taxii;
 mod tls;
 
 use std::io::{self, Read};
@@ -41,18 +43,31 @@ fn short() -> Limits {
 
 /// Fetches without validators and without patience.
 async fn fetch(url: Url) -> Result<Fetched, FetchError> {
+    fetch_from(&Source::http(url), &Validators::default()).await
+}
+
+/// Fetches from any source.
+async fn fetch_from(source: &Source, validators: &Validators) -> Result<Fetched, FetchError> {
     let (fetcher, _dir) = fetcher();
-    fetcher
-        .fetch(&Source::http(url), &Validators::default(), &short())
-        .await
+    fetcher.fetch(source, validators, &short()).await
+}
+
+/// Fetches from any source what must be a body.
+async fn body_from(source: &Source, validators: &Validators) -> Body {
+    match fetch_from(source, validators).await.unwrap() {
+        Fetched::Body(body) => *body,
+        Fetched::NotModified => panic!("not modified"),
+    }
+}
+
+/// All of a body, which must be text.
+fn text(body: &Body) -> String {
+    String::from_utf8(read(body).unwrap()).unwrap()
 }
 
 /// Fetches what must be a body.
 async fn body(url: Url) -> Body {
-    match fetch(url).await.unwrap() {
-        Fetched::Body(body) => *body,
-        Fetched::NotModified => panic!("not modified"),
-    }
+    body_from(&Source::http(url), &Validators::default()).await
 }
 
 /// Fetches what must fail.
