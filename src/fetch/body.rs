@@ -21,7 +21,7 @@ pub struct Body {
     /// The answer said where it ends (length or chunks), so that the last line is surely whole.
     pub ends_surely: bool,
     /// The address to which nothing but permanent redirects (301, 308) led. It may hold a key: show it with
-    /// [`redact`](super::redact).
+    /// [`redact()`].
     pub moved_to: Option<Url>,
     /// This is only what was added since the cursor that was sent: no snapshot, whatever the feed's mode.
     pub additions: bool,

@@ -150,7 +150,9 @@ impl Opened {
         let mut chunk = vec![0; CHUNK];
         loop {
             if cancelled.is_cancelled() {
-                return Err(self.unreadable(ErrorKind::Interrupted.into()));
+                return Err(FetchError::Stopped {
+                    reason: "nobody waits for it any more".to_owned(),
+                });
             }
             let read = match self.file.read(&mut chunk) {
                 Ok(0) => break,
@@ -319,6 +321,17 @@ mod tests {
             .unwrap_err();
         assert!(matches!(error, FetchError::Changed { .. }), "{error}");
         assert!(error.is_temporary());
+    }
+
+    #[test]
+    fn a_read_that_nobody_waits_for_stops() {
+        let dir = folder(&[("list.txt", b"198.51.100.1\n")]);
+        let opened = Opened::try_new(&dir.path().join("list.txt"), 100).unwrap();
+        let mut spool = Spool::create(dir.path(), 100).unwrap();
+        let cancelled = CancellationToken::new();
+        cancelled.cancel();
+        let error = opened.append(&mut spool, &cancelled).unwrap_err();
+        assert!(matches!(error, FetchError::Stopped { .. }), "{error}");
     }
 
     #[tokio::test]

@@ -1,7 +1,13 @@
-//! From a feed's source to a snapshot of its bytes, spooled to an unlinked file. Nothing is parsed here.
+//! From a feed's source to a snapshot of its bytes, spooled to an unlinked file. What they mean is not asked here.
 //!
-//! The body is hashed as it was sent and written to disk while it comes, so that memory does not grow with it and
-//! the network's time-outs have nothing to do with how long parsing takes.
+//! - A body is hashed and written to disk while it comes, so that memory does not grow with it, and the network's
+//!   time-outs have nothing to do with how long parsing takes.
+//! - Every fetch ends: by a deadline, a least throughput, and limits on bytes as sent and as unpacked. What runs into a
+//!   limit is an error, never a shorter body.
+//! - Only 200 and 304 are good answers, and 304 only to validators that the same address gave.
+//! - Every address on the way is judged before it is asked, a name also by what it resolves to.
+//! - Keys are read for each fetch, go to the feed's own origin only, and appear in no text.
+//! - A fetch that is dropped, or killed, leaves nothing behind.
 
 mod address;
 mod ask;
@@ -48,7 +54,7 @@ pub struct Validators {
     pub etag: Option<String>,
     /// Last-Modified, as it came.
     pub last_modified: Option<String>,
-    /// The address, as [`redact`] shows it, that gave them. They are sent to no other: a page that has not changed
+    /// The address, as [`redact()`] shows it, that gave them. They are sent to no other: a page that has not changed
     /// since before the feed moved away from it would answer 304 for ever.
     pub given_by: Option<String>,
     /// How far a TAXII collection or a MISP feed has been read. Without it the whole is fetched: leave it out where the

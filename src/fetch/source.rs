@@ -32,6 +32,16 @@ impl Source {
         Self::Http(Box::new(HttpSource::from(url)))
     }
 
+    /// What a path in the config means: files if it has a wildcard (`*`, `?` or `[`), else one file.
+    #[must_use]
+    pub fn path(text: &str) -> Self {
+        if text.contains(['*', '?', '[']) {
+            Self::Glob(text.to_owned())
+        } else {
+            Self::File(PathBuf::from(text))
+        }
+    }
+
     /// The address, of a feed that has one.
     #[must_use]
     pub fn url(&self) -> Option<&Url> {
@@ -196,6 +206,18 @@ impl fmt::Debug for Login {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_path_with_a_wildcard_means_files() {
+        assert_eq!(
+            Source::path("/srv/a.txt"),
+            Source::File("/srv/a.txt".into())
+        );
+        assert_eq!(
+            Source::path("/srv/*.txt"),
+            Source::Glob("/srv/*.txt".to_owned())
+        );
+    }
 
     #[test]
     fn headers_that_frame_the_message_are_ours() {

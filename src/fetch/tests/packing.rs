@@ -4,6 +4,7 @@ use std::io::Write;
 
 use flate2::Compression;
 use flate2::write::{DeflateEncoder, GzEncoder};
+use proptest::prelude::*;
 use rawzip::{CompressionMethod, ZipArchiveWriter};
 
 use super::*;
@@ -146,6 +147,27 @@ fn a_body_that_is_cut_or_broken_is_an_error_at_every_place() {
                 );
             }
         }
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_damage_makes_an_unpacker_panic(
+        kind in 0usize..5,
+        wounds in proptest::collection::vec((any::<proptest::sample::Index>(), any::<u8>()), 1..6),
+        keep in any::<proptest::sample::Index>(),
+    ) {
+        let text: Vec<u8> = (0..300u32).flat_map(|n| format!("198.51.100.{n}\n").into_bytes()).collect();
+        let mut bytes = match STREAMS.get(kind) {
+            Some(pack) => pack(&text),
+            None => zip(&[("list", &text)]),
+        };
+        for (place, byte) in wounds {
+            let place = place.index(bytes.len());
+            bytes[place] = byte;
+        }
+        bytes.truncate(keep.index(2 * bytes.len()));
+        let _ = unpacked(&bytes, None);
     }
 }
 
