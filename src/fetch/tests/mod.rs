@@ -28,28 +28,29 @@ fn fetcher() -> (Fetcher, TempDir) {
     (Fetcher::new(policy).unwrap(), dir)
 }
 
-/// Limits short enough for a test to run into them.
-fn short() -> Limits {
+/// Limits that small bodies run into, and times that no loaded machine does.
+fn limits() -> Limits {
     Limits {
         stored: 1 << 20,
         unpacked: 4 << 20,
-        member: None,
-        first_byte: Duration::from_millis(400),
-        stretch: Duration::from_millis(200),
-        least: 1_000,
-        total: Duration::from_secs(5),
+        ..Limits::default()
     }
 }
 
-/// Fetches without validators and without patience.
-async fn fetch(url: Url) -> Result<Fetched, FetchError> {
-    fetch_from(&Source::http(url), &Validators::default()).await
+/// Times short enough for a test to run into them.
+fn short() -> Limits {
+    Limits {
+        first_byte: Duration::from_millis(400),
+        stretch: Duration::from_millis(200),
+        least: 1_000,
+        ..limits()
+    }
 }
 
 /// Fetches from any source.
 async fn fetch_from(source: &Source, validators: &Validators) -> Result<Fetched, FetchError> {
     let (fetcher, _dir) = fetcher();
-    fetcher.fetch(source, validators, &short()).await
+    fetcher.fetch(source, validators, &limits()).await
 }
 
 /// Fetches from any source what must be a body.
@@ -72,12 +73,14 @@ async fn body(url: Url) -> Body {
 
 /// Fetches what must fail.
 async fn failure(url: Url) -> FetchError {
-    fetch(url).await.unwrap_err()
+    fetch_from(&Source::http(url), &Validators::default())
+        .await
+        .unwrap_err()
 }
 
 /// All of a body, unpacked.
 fn read(body: &Body) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    body.reader(&short())?.read_to_end(&mut bytes)?;
+    body.reader(&limits())?.read_to_end(&mut bytes)?;
     Ok(bytes)
 }
