@@ -4,17 +4,25 @@
 //! row's indicators to a [`Sink`], and says of every other row why it was not taken. A row is taken whole
 //! or rejected whole, and no body makes a parser fail or panic.
 
+mod adblock;
+mod cells;
 mod column;
+mod csv;
+mod dshield;
+mod fields;
+mod hosts;
 mod lines;
 mod names;
 mod range;
 mod reason;
 mod recipe;
+mod rpz;
 mod shared;
 mod snapshot;
 mod text;
 mod token;
 mod url;
+mod value;
 
 use std::io::{self, BufRead};
 
@@ -22,9 +30,11 @@ use token::Found;
 
 use crate::model::{Indicator, UnixTime};
 
+pub use fields::{Column, Condition, ConditionError, Fields, Filter, Take};
 pub use reason::Reason;
 pub use recipe::{Format, MinPrefix, PARSER_VERSION, Recipe, Urls};
 pub use snapshot::{Collector, ReasonTally, Rejects, Row, Snapshot};
+pub use value::Threshold;
 
 /// A feed's unpacked body, and whether it is known to be whole.
 pub struct Text<'a> {
@@ -78,6 +88,8 @@ pub struct Tally {
     pub lines: u64,
     /// Rows (lines or items that say something): those taken and those rejected.
     pub rows: u64,
+    /// Rows that `where` passed over, neither taken nor rejected.
+    pub passed_over: u64,
 }
 
 /// Reads `text` to its end and hands everything in it to `sink`.
@@ -91,20 +103,21 @@ pub fn parse(recipe: &Recipe, text: Text<'_>, sink: &mut dyn Sink) -> io::Result
     };
     match recipe.format {
         Format::Text => text::parse(recipe, text, &mut out)?,
+        Format::Csv => csv::parse(recipe, text, &mut out)?,
+        Format::Hosts => hosts::parse(recipe, text, &mut out)?,
+        Format::Adblock => adblock::parse(recipe, text, &mut out)?,
+        Format::Dshield => dshield::parse(recipe, text, &mut out)?,
+        Format::Rpz => rpz::parse(recipe, text, &mut out)?,
     }
     Ok(out.tally)
 }
 
-impl From<Indicator> for Record {
-    /// A record of which the row said nothing more.
-    fn from(indicator: Indicator) -> Self {
-        Self {
-            indicator,
-            confidence: None,
-            valid_until: None,
-            dated: None,
-        }
-    }
+/// What a row says beside its indicator.
+#[derive(Clone, Copy, Debug, Default)]
+struct Said {
+    confidence: Option<u8>,
+    valid_until: Option<UnixTime>,
+    dated: Option<UnixTime>,
 }
 
 /// The sink, and the count of what went through.
@@ -121,26 +134,28 @@ struct Place {
 }
 
 impl Out<'_> {
-    /// Counts a row that was taken. Its records follow through [`Out::record`].
-    fn row(&mut self) {
+    /// Counts a row that was taken, and hands over what it lists.
+    fn row(&mut self, found: Found, said: Said) {
         self.tally.rows += 1;
-    }
-
-    fn record(&mut self, record: Record) {
-        self.sink.record(record);
-    }
-
-    /// A row that says no more than its indicator.
-    fn found(&mut self, found: Found) {
-        self.row();
         match found {
-            Found::One(indicator) => self.record(indicator.into()),
-            Found::Many(range) => {
-                for indicator in range.indicators() {
-                    self.record(indicator.into());
-                }
-            }
+            Found::One(indicator) => self.record(indicator, said),
+            Found::Many(range) => range.indicators().for_each(|one| self.record(one, said)),
         }
+    }
+
+    /// Counts a row that was taken and lists more than one thing.
+    fn row_of_many(&mut self, indicators: impl Iterator<Item = Indicator>) {
+        self.tally.rows += 1;
+        indicators.for_each(|one| self.record(one, Said::default()));
+    }
+
+    fn record(&mut self, indicator: Indicator, said: Said) {
+        self.sink.record(Record {
+            indicator,
+            confidence: said.confidence,
+            valid_until: said.valid_until,
+            dated: said.dated,
+        });
     }
 
     /// Counts a row that was rejected, and says why.

@@ -2,9 +2,9 @@
 
 use std::io;
 
-use super::lines::{Line, each_line};
+use super::lines::{Line, each_line, is_comment};
 use super::token::{self, Found};
-use super::{Out, Reason, Recipe, Text};
+use super::{Out, Reason, Recipe, Said, Text};
 use crate::model::{Indicator, ipv4};
 
 /// Between columns, beside the comma.
@@ -13,13 +13,12 @@ const BLANK: [char; 4] = [' ', '\t', '\u{b}', '\u{c}'];
 pub(super) fn parse(recipe: &Recipe, text: Text<'_>, out: &mut Out<'_>) -> io::Result<()> {
     each_line(text, out, |out, line| {
         if let Some((ip, [])) = ipv4::leading(line.bytes) {
-            out.row();
-            out.record(Indicator::from_ip(ip.into()).into());
+            out.row(Found::One(Indicator::from_ip(ip.into())), Said::default());
             return;
         }
         match row(recipe, &line) {
             Ok(None) => {}
-            Ok(Some(found)) => out.found(found),
+            Ok(Some(found)) => out.row(found, Said::default()),
             Err(reason) => out.reject(line.place, line.bytes, reason),
         }
     })
@@ -45,10 +44,6 @@ fn row(recipe: &Recipe, line: &Line<'_>) -> Result<Option<Found>, Reason> {
     };
     check_columns(recipe, without_comment(rest))?;
     Ok(Some(found))
-}
-
-fn is_comment(text: &[u8]) -> bool {
-    matches!(text, [b'#' | b';', ..] | [b'/', b'/', ..])
 }
 
 /// Where the first column ends: at a blank, a comma, or a comment's sign.
