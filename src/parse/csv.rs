@@ -220,12 +220,20 @@ fn place(column: &Column) -> Option<usize> {
     }
 }
 
-fn candidates(recipe: &Recipe) -> impl DoubleEndedIterator<Item = u8> {
+/// The delimiters that come into question.
+pub(super) fn candidates(recipe: &Recipe) -> impl DoubleEndedIterator<Item = u8> {
     let (one, any) = match recipe.delimiter {
         Some(delimiter) => (Some(delimiter), &[][..]),
         None => (None, &DELIMITERS[..]),
     };
     one.into_iter().chain(any.iter().copied())
+}
+
+/// How many cells the widest of these lines has.
+pub(super) fn widest(lines: &[u8], delimiter: u8) -> usize {
+    let lines = lines.split(|byte| *byte == b'\n');
+    let cells = lines.filter_map(|line| split(as_text(line).ok()?, delimiter));
+    cells.map(|cells| cells.len()).max().unwrap_or(0)
 }
 
 /// The cells of a line alone, the last perhaps still open.

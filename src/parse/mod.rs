@@ -5,6 +5,7 @@
 //! or rejected whole, and no body makes a parser fail or panic.
 
 mod adblock;
+mod auto;
 mod cells;
 mod column;
 mod csv;
@@ -24,12 +25,13 @@ mod token;
 mod url;
 mod value;
 
-use std::io::{self, BufRead};
+use std::io::{self, BufRead, Read};
 
 use token::Found;
 
 use crate::model::{Indicator, UnixTime};
 
+pub use auto::{Guess, HEAD, guess};
 pub use fields::{Column, Condition, ConditionError, Fields, Filter, Take};
 pub use reason::Reason;
 pub use recipe::{Format, MinPrefix, PARSER_VERSION, Recipe, Urls};
@@ -92,16 +94,42 @@ pub struct Tally {
     pub passed_over: u64,
 }
 
-/// Reads `text` to its end and hands everything in it to `sink`.
+/// Reads `text` to its end and hands everything in it to `sink`. A body that is a web page, and with
+/// [`Format::Auto`] one that nothing is made of, is one reject and is not read to its end.
 ///
 /// # Errors
 /// Only those of reading the body; whatever it holds becomes records and rejects.
 pub fn parse(recipe: &Recipe, text: Text<'_>, sink: &mut dyn Sink) -> io::Result<Tally> {
-    let mut out = Out {
-        sink,
-        tally: Tally::default(),
+    let Text { body, ends_surely } = text;
+    let mut head = Vec::new();
+    (&mut *body).take(HEAD as u64).read_to_end(&mut head)?;
+    let whole = head.len() < HEAD;
+    let guess = match recipe.format {
+        _ if auto::is_markup(&head) => Err(Reason::Markup),
+        Format::Auto => guess(recipe, &head, whole).map(|guess| guess.recipe),
+        _ => Ok(recipe.clone()),
     };
+    match guess {
+        Ok(recipe) => {
+            let body = &mut head.as_slice().chain(body);
+            read_as(&recipe, Text { body, ends_surely }, sink)
+        }
+        Err(reason) => Ok(refuse(&head, reason, sink)),
+    }
+}
+
+/// Rejects a body as a whole.
+fn refuse(head: &[u8], reason: Reason, sink: &mut dyn Sink) -> Tally {
+    let mut out = Out::new(sink);
+    out.reject(Place { line: 1, byte: 0 }, head, reason);
+    out.tally
+}
+
+/// Reads a body in the recipe's own format.
+fn read_as(recipe: &Recipe, text: Text<'_>, sink: &mut dyn Sink) -> io::Result<Tally> {
+    let mut out = Out::new(sink);
     match recipe.format {
+        Format::Auto => out.reject(Place { line: 1, byte: 0 }, b"", Reason::UnknownFormat),
         Format::Text => text::parse(recipe, text, &mut out)?,
         Format::Csv => csv::parse(recipe, text, &mut out)?,
         Format::Hosts => hosts::parse(recipe, text, &mut out)?,
@@ -133,7 +161,14 @@ struct Place {
     byte: u64,
 }
 
-impl Out<'_> {
+impl<'a> Out<'a> {
+    fn new(sink: &'a mut dyn Sink) -> Self {
+        Self {
+            sink,
+            tally: Tally::default(),
+        }
+    }
+
     /// Counts a row that was taken, and hands over what it lists.
     fn row(&mut self, found: Found, said: Said) {
         self.tally.rows += 1;

@@ -13,6 +13,15 @@ pub enum Reason {
     /// The last line has no end, and nothing says that the body ends there.
     #[error("the body stops inside this line, so that it may be cut short")]
     CutShort,
+    /// An error page, a login page, an RSS feed.
+    #[error("the body is a web page or XML, and no list")]
+    Markup,
+    /// `auto` alone.
+    #[error("the body is JSON, of which `auto` reads none: name its format")]
+    Json,
+    /// `auto` alone.
+    #[error("most of the body's rows make no sense in any format: name its format")]
+    UnknownFormat,
     /// Another charset, or no text at all.
     #[error("the line is not UTF-8")]
     NotUtf8,

@@ -9,6 +9,8 @@ pub const PARSER_VERSION: u32 = 1;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Format {
+    /// Any of the others, by what the body's head looks like: [`guess`](super::guess).
+    Auto,
     /// One indicator a line.
     Text,
     /// A table.
@@ -65,7 +67,7 @@ impl Format {
     /// Whether [`Recipe::fields`] means anything to the format.
     #[must_use]
     pub const fn has_fields(self) -> bool {
-        matches!(self, Self::Csv)
+        matches!(self, Self::Auto | Self::Csv)
     }
 }
 

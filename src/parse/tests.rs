@@ -126,7 +126,7 @@ proptest! {
     /// No body panics, and every row is either taken or rejected, however the body is cut.
     #[test]
     fn no_body_panics(body in prop::collection::vec(prop_oneof![any::<u8>(), prop::sample::select(b"0123456789./:-#;,|^$\"@ \t\r\n[]()*%abcxn".as_slice())], 0..300), surely: bool) {
-        for format in [Format::Text, Format::Csv, Format::Hosts, Format::Adblock, Format::Dshield, Format::Rpz] {
+        for format in [Format::Auto, Format::Text, Format::Csv, Format::Hosts, Format::Adblock, Format::Dshield, Format::Rpz] {
             listing(&Recipe::new(format), &body, surely);
         }
     }
