@@ -315,7 +315,8 @@ impl fmt::Display for Class {
 fn read_ip(text: &str) -> Option<IpAddr> {
     match ipv4::leading(text.as_bytes()) {
         Some((ip, rest)) => rest.is_empty().then_some(ip.into()),
-        None => text.parse().ok(),
+        None if text.contains(':') => text.parse().ok(),
+        None => None,
     }
 }
 

@@ -13,6 +13,15 @@ pub enum Reason {
     /// The last line has no end, and nothing says that the body ends there.
     #[error("the body stops inside this line, so that it may be cut short")]
     CutShort,
+    /// An error page, a login page, an RSS feed.
+    #[error("the body is a web page or XML, and no list")]
+    Markup,
+    /// `auto` alone.
+    #[error("the body is JSON, of which `auto` reads none: name its format")]
+    Json,
+    /// `auto` alone.
+    #[error("most of the body's rows make no sense in any format: name its format")]
+    UnknownFormat,
     /// Another charset, or no text at all.
     #[error("the line is not UTF-8")]
     NotUtf8,
@@ -61,6 +70,63 @@ pub enum Reason {
     /// A mailbox is not a host.
     #[error("it is a mail address")]
     Mail,
+    /// RFC 4180 §2: a quoted cell ends with a quote, and then the cell ends.
+    #[error("a quoted cell does not end, or does not end at its quote")]
+    Quotes,
+    /// The config names columns.
+    #[error("no header before this row names the columns that are asked for")]
+    NoHeader,
+    /// Fewer cells than the column's place.
+    #[error("the row has no such column")]
+    NoCell,
+    /// `where = { score = ">=75" }` over something else than a number.
+    #[error("`where` compares the cell with a number, and it holds none")]
+    NotANumber,
+    /// Read wrong, it would be worse than none.
+    #[error("the confidence is no percentage from 0 to 100, and none of low, medium, high")]
+    Confidence,
+    /// Read wrong, it would be worse than none.
+    #[error("the date is not in RFC 3339, `yyyy-mm-dd hh:mm:ss`, nor in seconds since 1970")]
+    Date,
+    /// `hosts`: an address, and nothing behind it.
+    #[error("no name stands behind the address")]
+    NoName,
+    /// `hosts`: the name is given an address, not hidden.
+    #[error("the name is sent to an address, not to nowhere")]
+    Somewhere,
+    /// `adblock`: `@@`
+    #[error("the rule is an exception, which allows; allow feeds are lists of their own")]
+    Exception,
+    /// `adblock`: `##` and its kin.
+    #[error("the rule hides a part of a page")]
+    Cosmetic,
+    /// `adblock`: `$`
+    #[error("the rule has options, so that it blocks a part of the traffic only")]
+    Options,
+    /// `adblock`: anything but `||name^`.
+    #[error("the rule is about a part of a URL, not about a whole domain")]
+    PartOfUrl,
+    /// `rpz`: `CNAME rpz-passthru.`
+    #[error("the rule lets the name pass; allow feeds are lists of their own")]
+    PassThru,
+    /// `rpz`: any other data.
+    #[error("the rule gives another answer instead of none")]
+    Rewrites,
+    /// `rpz`: who asks, or which server answers.
+    #[error("the rule is about the client or a name server, not about an answer")]
+    Trigger,
+    /// `rpz`: an absolute owner that does not end in the zone's name.
+    #[error("the owner lies outside the zone, or the zone's name is not known yet")]
+    OutOfZone,
+    /// RFC 1035 §5.1.
+    #[error("it is no line of a zone file, or one that policy zones do not have")]
+    ZoneSyntax,
+    /// Beside an address.
+    #[error("the mask is neither a prefix length nor a netmask")]
+    Mask,
+    /// First and last address are not those of the network that the mask makes.
+    #[error("start, end and mask of the block do not agree")]
+    Disagree,
 }
 
 impl Reason {

@@ -82,11 +82,53 @@ fn text() {
     five_bodies("text", "txt", &Recipe::new(Format::Text));
 }
 
+#[test]
+fn hosts() {
+    five_bodies("hosts", "txt", &Recipe::new(Format::Hosts));
+}
+
+#[test]
+fn adblock() {
+    five_bodies("adblock", "txt", &Recipe::new(Format::Adblock));
+}
+
+#[test]
+fn dshield() {
+    five_bodies("dshield", "txt", &Recipe::new(Format::Dshield));
+}
+
+#[test]
+fn rpz() {
+    five_bodies("rpz", "txt", &Recipe::new(Format::Rpz));
+}
+
+#[test]
+fn csv() {
+    let column = |word: &str| Column::Name(word.into());
+    let filter = |word: &str, condition: &str| Filter {
+        column: column(word),
+        condition: Condition::try_new(condition).unwrap(),
+    };
+    let recipe = Recipe {
+        fields: Fields {
+            indicator: Take::One(column("ioc")),
+            filters: vec![filter("type", "!=md5"), filter("score", ">=50")],
+            confidence: Some(column("score")),
+            dated: Some(column("seen")),
+            valid_until: Some(column("until")),
+        },
+        ..Recipe::new(Format::Csv)
+    };
+    five_bodies("csv", "csv", &recipe);
+}
+
 proptest! {
     /// No body panics, and every row is either taken or rejected, however the body is cut.
     #[test]
-    fn no_text_panics(body in prop::collection::vec(prop_oneof![any::<u8>(), prop::sample::select(b"0123456789./:-#;, \t\r\n[]()*%abcxn".as_slice())], 0..300), surely: bool) {
-        listing(&Recipe::new(Format::Text), &body, surely);
+    fn no_body_panics(body in prop::collection::vec(prop_oneof![any::<u8>(), prop::sample::select(b"0123456789./:-#;,|^$\"@ \t\r\n[]()*%abcxn".as_slice())], 0..300), surely: bool) {
+        for format in [Format::Auto, Format::Text, Format::Csv, Format::Hosts, Format::Adblock, Format::Dshield, Format::Rpz] {
+            listing(&Recipe::new(format), &body, surely);
+        }
     }
 
     /// What is listed reads as itself: the text of a snapshot's rows is a body that gives that snapshot.
