@@ -22,10 +22,8 @@ pub enum Indicator {
     Domain(DomainName),
 }
 
-/// An indicator whose name, if it is a domain, belongs to somebody else, such as a sorted [`Snapshot`].
+/// An indicator whose name, if it is a domain, belongs to somebody else, such as a sorted snapshot.
 /// It has the order, the text and the key of the [`Indicator`] that it stands for.
-///
-/// [`Snapshot`]: crate::parse::Snapshot
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum IndicatorRef<'a> {
     /// One address.
