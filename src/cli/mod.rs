@@ -1,5 +1,6 @@
 //! The command line: arguments in, tables or JSON out, and an exit code that a monitor can ask for.
 
+mod demo;
 pub mod logs;
 pub mod progress;
 mod run;
@@ -36,6 +37,8 @@ pub struct Cli {
 pub enum Command {
     /// Poll the feeds, plan, and keep the firewalls' lists as they should be.
     Run(run::Args),
+    /// See the whole program work against a simulated cloud: no config, no network, no account.
+    Demo,
     /// A simulated cloud on loopback, to try feedwall against.
     Sim(sim::Args),
 }
@@ -60,6 +63,7 @@ pub enum Exit {
 pub async fn run(cli: Cli) -> anyhow::Result<Exit> {
     match &cli.command {
         Command::Run(args) => run::run(&cli, args).await,
+        Command::Demo => demo::run(&cli).await,
         Command::Sim(args) => sim::run(&cli, args).await,
     }
 }
