@@ -85,6 +85,15 @@ impl Session {
         let mut total = SendSummary::default();
         let mut fruitless = 0;
         loop {
+            if !dry_run && let Some(why) = firewall::read_back(self, link, cancel).await? {
+                fruitless += 1;
+                if fruitless >= FRUITLESS || cancel.is_cancelled() {
+                    return Ok((total, Plan::default(), Some(why)));
+                }
+                let until = firewall::held_until(self, link).await?;
+                self.wait_until(until, cancel).await;
+                continue;
+            }
             let plan = replan::turn(&self.ctx, &self.guards, &link.config, &self.heard).await?;
             if dry_run || (plan.batches.is_empty() && plan.waiting == 0) {
                 return Ok((total, plan, None));
@@ -107,7 +116,7 @@ impl Session {
                     return Ok((total, plan, Some(why)));
                 }
                 Some(Stop::Backoff(until, _)) => self.wait_until(Some(until), cancel).await,
-                Some(Stop::Full | Stop::Cancelled) | None => {}
+                Some(Stop::Full | Stop::ReadFirst | Stop::Cancelled) | None => {}
             }
         }
     }

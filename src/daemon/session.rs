@@ -108,6 +108,8 @@ impl Session {
 async fn recover(ctx: &Context, link: &Link) -> anyhow::Result<()> {
     let open = send::recover(ctx, link).await?;
     if open > 0 {
+        let why = "calls of an earlier run have no answer on record";
+        ctx.ledger.want_read(link.id, why).await?;
         tracing::warn!(
             firewall = %link.config.name,
             calls = open,

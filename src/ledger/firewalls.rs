@@ -29,6 +29,8 @@ pub struct FirewallRow {
     pub plan: Option<PlanSummary>,
     /// The last whole read-back.
     pub read_at: Option<UnixTime>,
+    /// Why its lists must be read before the next plan.
+    pub read_wanted: Option<String>,
     /// Entries of others on its lists, as last read.
     pub foreign: u64,
 }
@@ -186,6 +188,7 @@ fn read_firewall(row: &SqliteRow) -> Result<FirewallRow> {
         trouble_since: time("trouble_since")?,
         plan,
         read_at: time("read_at")?,
+        read_wanted: row.try_get("read_wanted")?,
         foreign: count(row, "foreign")?,
     })
 }
