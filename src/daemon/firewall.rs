@@ -11,7 +11,7 @@ use crate::stage::reconcile::{self, ReadSummary};
 use crate::stage::send::{self, Link, SendSummary, Stop};
 use crate::stage::{StageError, replan};
 
-use super::{Session, sleep};
+use super::{Session, sleep, watch};
 
 /// The first plan of a ledger waits so long for feeds that were never polled.
 const FIRST_WAIT: Duration = Duration::from_secs(120);
@@ -28,7 +28,7 @@ pub(super) async fn run(
     cancel: CancellationToken,
 ) -> anyhow::Result<()> {
     wait_for_feeds(&session, &cancel).await?;
-    while !cancel.is_cancelled() {
+    while watch::believed(&session, &cancel).await && !cancel.is_cancelled() {
         let hand = session.ctx.ledger.hand().await?;
         let changed = session.changed.notified();
         tokio::pin!(changed);

@@ -10,7 +10,7 @@ use crate::stage::intake::{PollEnd, PollSummary};
 use crate::stage::replan;
 use crate::stage::send::{self, Link, SendSummary, Stop};
 
-use super::{Session, firewall, intake, sleep};
+use super::{Session, firewall, intake, sleep, watch};
 
 /// Rounds in a row in which nothing is taken, after which `--once` gives up.
 const FRUITLESS: u32 = 6;
@@ -52,6 +52,14 @@ impl Session {
         dry_run: bool,
         cancel: &CancellationToken,
     ) -> anyhow::Result<OnceSummary> {
+        if self.ctx.clock.doubt().is_some() {
+            watch::ask_the_cloud(&self).await;
+        }
+        if let Some(doubt) = self.ctx.clock.doubt() {
+            anyhow::bail!(
+                "{doubt}, and no firewall answered with the right time: nothing was polled or sent. Set the clock right"
+            );
+        }
         let polls = tokio::select! {
             () = cancel.cancelled() => return Ok(OnceSummary::default()),
             polls = intake::poll_all(&self) => polls?,

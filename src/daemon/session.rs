@@ -14,7 +14,7 @@ use crate::stage::Context;
 use crate::stage::replan::{GuardMaterial, Heard};
 use crate::stage::send::{self, Link};
 
-use super::{fetcher, firewall, intake};
+use super::{fetcher, firewall, intake, watch};
 
 /// How long calls and polls that are under way may take to end when the daemon stops.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -76,6 +76,7 @@ impl Session {
         let stop = cancel.child_token();
         let session = Arc::new(self);
         let mut loops = JoinSet::new();
+        loops.spawn(watch::run(Arc::clone(&session), stop.clone()));
         loops.spawn(intake::run(Arc::clone(&session), stop.clone()));
         for link in &session.links {
             let link = Arc::clone(link);

@@ -65,7 +65,7 @@ pub struct SendSummary {
 /// Why a round ended early.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Stop {
-    /// The daemon is going down.
+    /// The daemon is going down, or does not believe its clock any more.
     Cancelled,
     /// The lists are full: a new plan decides what stays.
     Full,
@@ -250,7 +250,8 @@ impl Round<'_> {
     ) -> Result<(), StageError> {
         let mut under_way = FuturesUnordered::new();
         loop {
-            if self.summary.stop.is_none() && cancel.is_cancelled() {
+            let stopped = cancel.is_cancelled() || self.ctx.clock.doubt().is_some();
+            if self.summary.stop.is_none() && stopped {
                 self.summary.stop = Some(Stop::Cancelled);
             }
             let more = !batches.is_empty() && self.summary.stop.is_none();
