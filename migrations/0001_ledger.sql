@@ -78,6 +78,9 @@ CREATE TABLE firewalls (
     desired    INTEGER NOT NULL DEFAULT 0,
     pending    INTEGER NOT NULL DEFAULT 0,
     left_out   TEXT    NOT NULL DEFAULT '{}',
+    -- Deletes that the last plan wanted, and those of them that wait for `feedwall approve --firewall`.
+    wanted_deletes INTEGER NOT NULL DEFAULT 0,
+    held_deletes   INTEGER NOT NULL DEFAULT 0,
     -- The last whole read-back of the cloud's list.
     read_at    INTEGER,
     -- Why the list must be read before the next plan; NULL where nothing asks for it.

@@ -46,6 +46,10 @@ pub struct PlanSummary {
     pub pending: u64,
     /// What was left out and why, as JSON: `{"reason": entries}`.
     pub left_out: String,
+    /// Deletes that it wanted.
+    pub wanted_deletes: u64,
+    /// Of those, the ones that wait for `feedwall approve --firewall`.
+    pub held_deletes: u64,
 }
 
 impl Ledger {
@@ -104,13 +108,17 @@ impl Ledger {
     pub async fn record_plan(&self, firewall: i64, plan: &PlanSummary) -> Result<()> {
         let mut tx = self.begin().await?;
         sqlx::query(
-            "UPDATE firewalls SET planned_at = ?2, desired = ?3, pending = ?4, left_out = ?5 WHERE id = ?1",
+            "UPDATE firewalls SET planned_at = ?2, desired = ?3, pending = ?4, left_out = ?5,
+                 wanted_deletes = ?6, held_deletes = ?7
+             WHERE id = ?1",
         )
         .bind(firewall)
         .bind(plan.at.seconds())
         .bind(i64::try_from(plan.desired).unwrap_or(i64::MAX))
         .bind(i64::try_from(plan.pending).unwrap_or(i64::MAX))
         .bind(&plan.left_out)
+        .bind(i64::try_from(plan.wanted_deletes).unwrap_or(i64::MAX))
+        .bind(i64::try_from(plan.held_deletes).unwrap_or(i64::MAX))
         .execute(&mut *tx)
         .await?;
         tx.commit().await?;
@@ -176,6 +184,8 @@ fn read_firewall(row: &SqliteRow) -> Result<FirewallRow> {
             desired: count(row, "desired")?,
             pending: count(row, "pending")?,
             left_out: row.try_get("left_out")?,
+            wanted_deletes: count(row, "wanted_deletes")?,
+            held_deletes: count(row, "held_deletes")?,
         }),
     };
     Ok(FirewallRow {

@@ -101,7 +101,9 @@ pub struct Standing {
 }
 
 /// Why an entry that feeds list is not on a firewall's list, or not yet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum LeftOut {
     /// A guard strikes all of it.

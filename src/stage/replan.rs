@@ -14,7 +14,7 @@ use crate::plan::{self, LeftOut, Plan, Standing, Wanted};
 use super::{Context, StageError};
 
 /// What was learned about a firewall is believed for so long, and then tried again.
-const LEARNED_FOR: Duration = Duration::from_secs(86_400);
+pub const LEARNED_FOR: Duration = Duration::from_secs(86_400);
 
 /// The brake counts deletes over so long.
 const BRAKE_WINDOW: Duration = Duration::from_secs(86_400);
@@ -110,6 +110,8 @@ pub async fn turn(
         desired: plan.desired,
         pending: plan.pending,
         left_out: serde_json::to_string(&plan.left_out).unwrap_or_default(),
+        wanted_deletes: plan.wanted_deletes,
+        held_deletes: plan.held_deletes,
     };
     ctx.ledger.record_plan(row.id, &summary).await?;
     Ok(plan)
