@@ -10,10 +10,15 @@ mod cells;
 mod column;
 mod csv;
 mod dshield;
+mod extract;
 mod fields;
 mod hosts;
+mod items;
+mod json;
 mod lines;
 mod names;
+mod ndjson;
+mod path;
 mod range;
 mod reason;
 mod recipe;
@@ -33,6 +38,7 @@ use crate::model::{Indicator, UnixTime};
 
 pub use auto::{Guess, HEAD, guess};
 pub use fields::{Column, Condition, ConditionError, Fields, Filter, Take};
+pub use path::{Path, PathError};
 pub use reason::Reason;
 pub use recipe::{Format, MinPrefix, PARSER_VERSION, Recipe, Urls};
 pub use snapshot::{Collector, ReasonTally, Rejects, Row, Snapshot};
@@ -92,6 +98,9 @@ pub struct Tally {
     pub rows: u64,
     /// Rows that `where` passed over, neither taken nor rejected.
     pub passed_over: u64,
+    /// The body is not whole: its JSON ends early or breaks off, or it turned out to be a list that must not
+    /// be read. What was taken from it may be shown, and is never to be recorded.
+    pub broken: bool,
 }
 
 /// Reads `text` to its end and hands everything in it to `sink`. A body that is a web page, and with
@@ -136,6 +145,8 @@ fn read_as(recipe: &Recipe, text: Text<'_>, sink: &mut dyn Sink) -> io::Result<T
         Format::Adblock => adblock::parse(recipe, text, &mut out)?,
         Format::Dshield => dshield::parse(recipe, text, &mut out)?,
         Format::Rpz => rpz::parse(recipe, text, &mut out)?,
+        Format::Json => json::parse(recipe, text, &mut out)?,
+        Format::Ndjson => ndjson::parse(recipe, text, &mut out)?,
     }
     Ok(out.tally)
 }
