@@ -122,8 +122,8 @@ fn feed(feed: &Feed) -> Vec<Line> {
         source,
         optional(
             "format",
-            words::format_value(feed.recipe.format),
-            words::format_value(defaults::FORMAT),
+            words::format_word(feed.recipe.format),
+            words::format_word(defaults::FORMAT),
         ),
         span("interval", feed.interval, defaults::INTERVAL),
         span("ttl", terms.ttl, defaults::TTL),
