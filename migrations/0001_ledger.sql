@@ -85,6 +85,7 @@ CREATE TABLE firewalls (
     read_at    INTEGER,
     -- Why the list must be read before the next plan; NULL where nothing asks for it.
     read_wanted TEXT,
+    drift      TEXT, -- what it found, counted (JSON)
     "foreign"  INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 

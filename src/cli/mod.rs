@@ -4,6 +4,7 @@ mod ask;
 mod demo;
 pub mod logs;
 pub mod progress;
+mod reconcile;
 mod run;
 mod sim;
 mod status;
@@ -45,6 +46,8 @@ pub enum Command {
     Demo,
     /// How things stand: coverage, firewalls, feeds, and what needs you (then the exit code is 3).
     Status(status::Args),
+    /// Read the cloud's lists back, show where they differ from ours, and repair our own entries.
+    Reconcile(reconcile::Args),
     /// A simulated cloud on loopback, to try feedwall against.
     Sim(Box<sim::Args>),
     /// What is no command, or none yet.
@@ -81,6 +84,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Run(args) => run::run(&cli, args).await,
         Command::Demo => demo::run(&cli).await,
         Command::Status(args) => status::run(&cli, args).await,
+        Command::Reconcile(args) => reconcile::run(&cli, args).await,
         Command::Sim(args) => sim::run(&cli, args).await,
         Command::Other(words) => unbuilt::refuse(words),
     }

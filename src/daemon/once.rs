@@ -84,7 +84,12 @@ impl Session {
         Ok(summary)
     }
 
-    async fn converge(
+    /// Plans and sends until nothing is left for one firewall: what was sent, the last plan, and why it is
+    /// not done, where it is not. `dry_run` sends nothing.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read or written.
+    pub async fn converge(
         &self,
         link: &Link,
         dry_run: bool,

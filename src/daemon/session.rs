@@ -24,7 +24,8 @@ pub struct Session {
     pub(super) ctx: Context,
     pub(super) config: Arc<Config>,
     pub(super) fetcher: Fetcher,
-    pub(super) guards: Arc<GuardMaterial>,
+    /// What the config says must never be blocked.
+    pub guards: Arc<GuardMaterial>,
     pub(super) heard: Heard,
     /// The firewalls at run time.
     pub links: Vec<Arc<Link>>,

@@ -112,13 +112,49 @@ impl Ledger {
         replace_foreign(&mut tx, firewall, drift).await?;
         replace_hits(&mut tx, firewall, drift).await?;
         sqlx::query(
-            "UPDATE firewalls SET read_at = ?2, read_wanted = NULL, \"foreign\" = ?3 WHERE id = ?1",
+            "UPDATE firewalls SET read_at = ?2, read_wanted = NULL, \"foreign\" = ?3, drift = ?4
+             WHERE id = ?1",
         )
         .bind(firewall)
         .bind(now.seconds())
         .bind(i64::try_from(drift.foreign_places).unwrap_or(i64::MAX))
+        .bind(serde_json::to_string(&drift.counts(gone.len())).ok())
         .execute(&mut *tx)
         .await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// Takes back entries that another ledger of ours once leased: from now on they are leases.
+    ///
+    /// # Errors
+    /// When the ledger cannot be written.
+    pub async fn adopt(
+        &self,
+        firewall: i64,
+        entries: &[(Entry, UnixTime)],
+        now: UnixTime,
+    ) -> Result<()> {
+        let mut tx = self.begin().await?;
+        for (entry, end) in entries {
+            settle(&mut tx, firewall, entry, *end, now).await?;
+        }
+        let ours: Vec<Entry> = entries.iter().map(|(entry, _)| entry.clone()).collect();
+        for chunk in ours.chunks(super::CHUNK) {
+            sqlx::query(
+                "DELETE FROM foreign_entries WHERE firewall_id = ?1 AND (list, key, direction) IN
+                     (SELECT value ->> 1, unhex(value ->> 0), value ->> 2 FROM json_each(?2))",
+            )
+            .bind(firewall)
+            .bind(entries_json(chunk))
+            .execute(&mut *tx)
+            .await?;
+        }
+        sqlx::query("UPDATE firewalls SET \"foreign\" = max(0, \"foreign\" - ?2) WHERE id = ?1")
+            .bind(firewall)
+            .bind(i64::try_from(entries.len()).unwrap_or(i64::MAX))
+            .execute(&mut *tx)
+            .await?;
         tx.commit().await?;
         Ok(())
     }

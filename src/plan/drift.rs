@@ -71,6 +71,27 @@ pub struct Drift {
     pub zone_fault: Option<i64>,
 }
 
+/// A reading in numbers, for `status` and `reconcile`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct DriftCounts {
+    /// Leases that stand as we hold them.
+    pub confirmed: u64,
+    /// Entries whose call had no clear answer and that stand all the same.
+    pub settled: u64,
+    /// Leases that are gone for sure.
+    pub gone: u64,
+    /// Leases that somebody shortened.
+    pub shortened: u64,
+    /// Leases that somebody prolonged, and that are theirs now.
+    pub taken_over: u64,
+    /// Leases that still stand after their EndTime.
+    pub lingering: u64,
+    /// Places that others hold.
+    pub foreign: u64,
+    /// Seconds by which most EndTimes are off alike.
+    pub zone_fault: Option<i64>,
+}
+
 /// EndTimes closer than this are the same.
 const CLOSE: i64 = 60;
 
@@ -122,6 +143,21 @@ pub fn judge(observed: Vec<Observed>, known: &Known, moment: Moment, now: UnixTi
 }
 
 impl Drift {
+    /// The reading in numbers; `gone` of the missing ones were not found by a search either.
+    #[must_use]
+    pub fn counts(&self, gone: usize) -> DriftCounts {
+        DriftCounts {
+            confirmed: self.confirmed.len() as u64,
+            settled: self.settled.len() as u64,
+            gone: gone as u64,
+            shortened: self.shortened.len() as u64,
+            taken_over: self.taken_over.len() as u64,
+            lingering: self.lingering.len() as u64,
+            foreign: self.foreign_places,
+            zone_fault: self.zone_fault,
+        }
+    }
+
     /// A row that stands where we hold a lease.
     fn of_ours(
         &mut self,

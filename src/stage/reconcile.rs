@@ -11,8 +11,8 @@ use crate::config::Site;
 use crate::firewall;
 use crate::ledger::{FirewallRow, ReadState};
 use crate::model::{Entry, Indicator, List, UnixTime};
-use crate::plan::Quota;
 use crate::plan::drift::{self, Drift, Moment, Observed};
+use crate::plan::{FirewallTerms, Quota};
 
 use super::send::Link;
 use super::{Context, StageError};
@@ -60,6 +60,29 @@ struct Reading {
     observed: Vec<Observed>,
     /// The totals stood still from the first page to the last, so that absence means something.
     steady: bool,
+}
+
+/// What somebody added by hand in the cloud's own words; our calls are marked alike.
+const BY_HAND: &str = "手动添加";
+
+/// Of the entries that a reading calls foreign, those that look like leases of a ledger that was lost: the
+/// feeds want them, they were added by hand or by a call, and their EndTime is one that we would have set.
+#[must_use]
+pub fn adoptable(
+    drift: &Drift,
+    wanted: &HashSet<Entry>,
+    terms: &FirewallTerms,
+    now: UnixTime,
+) -> Vec<(Entry, UnixTime)> {
+    let grid = i64::try_from(terms.grid.as_secs().max(1)).unwrap_or(i64::MAX);
+    let latest = now.plus(terms.lease).round_up(terms.grid);
+    let ours = drift.foreign.iter().filter_map(|(entry, end, source)| {
+        let end = (*end)?;
+        let like_ours =
+            source == BY_HAND && end.seconds() % grid == 0 && end <= latest && end > now;
+        (like_ours && wanted.contains(entry)).then(|| (entry.clone(), end))
+    });
+    ours.collect()
 }
 
 /// Reads with one firewall's link.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::config::{Config, Firewall};
 use crate::guard::{self, AllowFile, GuardSet, Guards, Matching, Material, OwnGround, SetKind};
 use crate::ledger::{FeedRow, FirewallRow, PlanSummary};
-use crate::model::{Action, Class, List, UnixTime};
+use crate::model::{Action, Class, Entry, List, UnixTime};
 use crate::plan::desired::{Candidate, candidates, desired};
 use crate::plan::expiry::{Belief, FeedFacts, believe};
 use crate::plan::{self, LeftOut, Plan, Standing, Wanted};
@@ -126,6 +126,21 @@ pub async fn row(ctx: &Context, firewall: &Firewall) -> Result<FirewallRow, Stag
         let name = &firewall.name;
         crate::ledger::LedgerError::Row(format!("the firewall {name} was never configured")).into()
     })
+}
+
+/// Every entry that the feeds want on a firewall at `now`, whether or not it gets a place.
+///
+/// # Errors
+/// When the ledger cannot be read.
+pub async fn wanted_entries(
+    ctx: &Context,
+    guards: &GuardMaterial,
+    firewall: &Firewall,
+) -> Result<HashSet<Entry>, StageError> {
+    let now = ctx.clock.now();
+    let say = say(ctx, guards, firewall.terms.grid, &Heard::default(), now).await?;
+    let wanted = wanted(&say, &firewall.terms.accept, &mut BTreeMap::new());
+    Ok(wanted.iter().map(Wanted::entry).collect())
 }
 
 /// Brings together what all feeds say at `now`.
