@@ -30,6 +30,8 @@ pub struct FirewallRow {
     pub plan: Option<PlanSummary>,
     /// The last whole read-back.
     pub read_at: Option<UnixTime>,
+    /// When a reading began that has not come to its end.
+    pub reading_since: Option<UnixTime>,
     /// Why its lists must be read before the next plan.
     pub read_wanted: Option<String>,
     /// What the last read-back found.
@@ -201,6 +203,7 @@ fn read_firewall(row: &SqliteRow) -> Result<FirewallRow> {
         trouble_since: time("trouble_since")?,
         plan,
         read_at: time("read_at")?,
+        reading_since: time("reading_since")?,
         read_wanted: row.try_get("read_wanted")?,
         drift: row
             .try_get::<Option<String>, _>("drift")?
