@@ -11,6 +11,9 @@ use super::calls::{CallRow, Settlement, action_of};
 use super::leases::{direction_of, entries_json, list_of};
 use super::{LEARNED_FOR, Ledger, LedgerError, Result, Tx};
 
+/// How long what a reading showed is taken to be still so, when it is asked why entries are refused.
+const LATELY: std::time::Duration = std::time::Duration::from_secs(900);
+
 /// A class whose edits or deletes were refused is left alone for so long: a lease runs on meanwhile.
 const CALL_HELD_FOR: std::time::Duration = std::time::Duration::from_secs(3600);
 
@@ -407,8 +410,13 @@ async fn hold_class(tx: &mut Tx, rest: &Trial) -> Result<()> {
         let action = action_of(&action)?;
         let now = UnixTime::from_seconds(latest_settlement(tx, firewall).await?);
         let kind = format!("{} {}", entry.list, entry.class());
-        let read_first = action != Action::Add || rest.tries > 0;
-        if read_first && !was_read_for(tx, firewall, &format!("{action} {kind}"), now).await? {
+        let call = format!("{action} {kind}");
+        // What was never sent before, and was not there a moment ago, is refused for what it is.
+        let clear = action == Action::Add
+            && rest.tries == 0
+            && !is_leased(tx, firewall, &entry).await?
+            && read_since(tx, firewall, now.minus(LATELY)).await?;
+        if !clear && !was_read_for(tx, firewall, &call, now).await? {
             want_read(tx, firewall, reason.trim()).await?;
         } else if action == Action::Add {
             let subject = format!("class {kind}");
@@ -452,6 +460,28 @@ async fn was_read_for(tx: &mut Tx, firewall: i64, kind: &str, now: UnixTime) -> 
             Ok(false)
         }
     }
+}
+
+/// Whether we hold, or held until lately, one of these.
+async fn is_leased(tx: &mut Tx, firewall: i64, entry: &Entry) -> Result<bool> {
+    Ok(sqlx::query_scalar(
+        "SELECT EXISTS (SELECT 1 FROM leases
+             WHERE firewall_id = ? AND list = ? AND key = ? AND direction = ?)",
+    )
+    .bind(firewall)
+    .bind(entry.list as i64)
+    .bind(entry.indicator.key())
+    .bind(entry.direction as i64)
+    .fetch_one(&mut **tx)
+    .await?)
+}
+
+async fn read_since(tx: &mut Tx, firewall: i64, since: UnixTime) -> Result<bool> {
+    let read_at: Option<i64> = sqlx::query_scalar("SELECT read_at FROM firewalls WHERE id = ?")
+        .bind(firewall)
+        .fetch_one(&mut **tx)
+        .await?;
+    Ok(read_at.is_some_and(|at| at >= since.seconds()))
 }
 
 async fn set_tries(tx: &mut Tx, trial: i64, tries: u32) -> Result<()> {

@@ -187,6 +187,7 @@ pub fn batches(
         wanted_deletes,
         left_out,
         acquitted,
+        absent: changes.absent,
         next_due: [changes.next_due, trial_due].into_iter().flatten().min(),
     }
 }

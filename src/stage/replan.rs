@@ -104,6 +104,7 @@ pub async fn turn(
     let wanted = wanted(&say, &firewall.terms.accept, &mut left_out);
     let plan = plan::plan(&firewall.terms, &standing, wanted, left_out, now);
     ctx.ledger.acquit(row.id, &plan.acquitted).await?;
+    ctx.ledger.forget_leases(row.id, &plan.absent).await?;
     let summary = PlanSummary {
         at: now,
         desired: plan.desired,
