@@ -413,7 +413,9 @@ impl World {
         let surplus: Vec<_> = ours.difference(&desired).collect();
         assert!(
             missing.is_empty() && surplus.is_empty(),
-            "missing {missing:?}, surplus {surplus:?}\n{:#?}",
+            "missing {missing:?}, surplus {surplus:?}, quarantined {:?}, plan {:?}\n{:#?}",
+            self.quarantine().await,
+            self.row().await.plan,
             self.tail()
         );
         for (list, ioc, direction) in &ours {
