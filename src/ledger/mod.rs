@@ -5,6 +5,7 @@
 //! of calls, which must be on the disk before a call leaves.
 
 mod bulk;
+mod by_hand;
 mod calls;
 mod error;
 mod feeds;
@@ -26,6 +27,7 @@ use sqlx::sqlite::{
 };
 use sqlx::{Sqlite, Transaction};
 
+pub use self::by_hand::{BY_HAND, HandWord};
 pub use self::calls::{CallRow, LastCall, NewCall, Outcome, Settlement};
 pub use self::error::LedgerError;
 pub use self::feeds::{FeedRow, FeedState, PollOutcome};
