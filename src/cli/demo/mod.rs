@@ -50,7 +50,9 @@ pub(super) async fn run(cli: &Cli) -> anyhow::Result<Exit> {
     let report = Report::gather(&ledger, Some(&config), true, now).await?;
     end(stop, running).await?;
     let done = told?;
-    print(format_args!("\nThis is what `feedwall status` says at the end:\n"))?;
+    print(format_args!(
+        "\nThis is what `feedwall status` says at the end:\n"
+    ))?;
     print(table::status(&report).trim_end())?;
     daemon.close().await;
     cloud.stop().await?;
