@@ -158,6 +158,21 @@ pub enum Reason {
     /// An error's message in the place of a list.
     #[error("there is nothing where the items should be")]
     NoItems,
+    /// `stix`: nor is it a bundle or an envelope.
+    #[error("the object has no type, so that it is no STIX")]
+    NoType,
+    /// `stix`: STIX 2.1 §9.
+    #[error("the pattern is no STIX pattern")]
+    Pattern,
+    /// `stix`: `AND`, `FOLLOWEDBY`.
+    #[error("the pattern accuses a host only together with something else, not by itself")]
+    Together,
+    /// `stix`: `REPEATS 5 TIMES`.
+    #[error("the pattern accuses a host only if it is met more than once")]
+    Repeated,
+    /// `stix`: `LIKE`, `MATCHES`, `!=`, `NOT`, `EXISTS` and the like.
+    #[error("the pattern compares a host with something else than =, IN or ISSUBSET")]
+    Compares,
 }
 
 impl Reason {

@@ -127,6 +127,11 @@ fn ndjson() {
     five_bodies("ndjson", "json", &with_fields(Format::Ndjson, "seen"));
 }
 
+#[test]
+fn stix() {
+    five_bodies("stix", "json", &Recipe::new(Format::Stix));
+}
+
 /// Every field and every kind of filter.
 fn with_fields(format: Format, dated: &str) -> Recipe {
     let column = |word: &str| Column::Name(word.into());
@@ -150,7 +155,7 @@ proptest! {
     /// No body panics, and every row is either taken or rejected, however the body is cut.
     #[test]
     fn no_body_panics(body in prop::collection::vec(prop_oneof![any::<u8>(), prop::sample::select(b"0123456789./:-#;,|^$\"@{}\\ \t\r\n[]()*%abcxn".as_slice())], 0..300), surely: bool) {
-        for format in [Format::Auto, Format::Text, Format::Csv, Format::Hosts, Format::Adblock, Format::Dshield, Format::Rpz, Format::Json, Format::Ndjson] {
+        for format in [Format::Auto, Format::Text, Format::Csv, Format::Hosts, Format::Adblock, Format::Dshield, Format::Rpz, Format::Json, Format::Ndjson, Format::Stix] {
             listing(&Recipe::new(format), &body, surely);
         }
     }
