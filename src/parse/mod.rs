@@ -16,6 +16,7 @@ mod hosts;
 mod items;
 mod json;
 mod lines;
+mod misp;
 mod names;
 mod ndjson;
 mod path;
@@ -150,6 +151,7 @@ fn read_as(recipe: &Recipe, text: Text<'_>, sink: &mut dyn Sink) -> io::Result<T
         Format::Json => json::parse(recipe, text, &mut out)?,
         Format::Ndjson => ndjson::parse(recipe, text, &mut out)?,
         Format::Stix => stix::parse(recipe, text, &mut out)?,
+        Format::Misp => misp::parse(recipe, text, &mut out)?,
     }
     Ok(out.tally)
 }

@@ -132,6 +132,11 @@ fn stix() {
     five_bodies("stix", "json", &Recipe::new(Format::Stix));
 }
 
+#[test]
+fn misp() {
+    five_bodies("misp", "json", &Recipe::new(Format::Misp));
+}
+
 /// Every field and every kind of filter.
 fn with_fields(format: Format, dated: &str) -> Recipe {
     let column = |word: &str| Column::Name(word.into());
@@ -155,7 +160,7 @@ proptest! {
     /// No body panics, and every row is either taken or rejected, however the body is cut.
     #[test]
     fn no_body_panics(body in prop::collection::vec(prop_oneof![any::<u8>(), prop::sample::select(b"0123456789./:-#;,|^$\"@{}\\ \t\r\n[]()*%abcxn".as_slice())], 0..300), surely: bool) {
-        for format in [Format::Auto, Format::Text, Format::Csv, Format::Hosts, Format::Adblock, Format::Dshield, Format::Rpz, Format::Json, Format::Ndjson, Format::Stix] {
+        for format in [Format::Auto, Format::Text, Format::Csv, Format::Hosts, Format::Adblock, Format::Dshield, Format::Rpz, Format::Json, Format::Ndjson, Format::Stix, Format::Misp] {
             listing(&Recipe::new(format), &body, surely);
         }
     }
