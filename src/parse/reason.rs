@@ -176,6 +176,14 @@ pub enum Reason {
     /// `misp`: `ip-dst|port` and the like.
     #[error("the attribute is of two parts, and no | divides them")]
     Parts,
+    /// `misp-warninglist`: no list, or none of a type that is known.
+    #[error("it is no warninglist of type string, hostname or cidr")]
+    NoWarninglist,
+    /// `misp-warninglist`: `substring`, `regex`.
+    #[error(
+        "the warninglist holds parts of names or regular expressions, and a guard needs whole names"
+    )]
+    Fragments,
 }
 
 impl Reason {

@@ -31,6 +31,8 @@ pub enum Format {
     Stix,
     /// Events of MISP.
     Misp,
+    /// A list of what must not be blocked, as MISP keeps them.
+    MispWarninglist,
 }
 
 /// How a feed's body is to be read. A change of any of it makes the next body be parsed anew.
