@@ -1,6 +1,8 @@
 //! The command line: arguments in, tables or JSON out, and an exit code that a monitor can ask for.
 
 mod ask;
+mod feeds;
+mod feeds_try;
 pub mod logs;
 pub mod progress;
 mod run;
@@ -42,6 +44,8 @@ pub enum Command {
     Run(run::Args),
     /// How things stand: coverage, firewalls, feeds, and what needs you (then the exit code is 3).
     Status(status::Args),
+    /// What each feed gives; one feed in full; a feed tried without recording it.
+    Feeds(feeds::Args),
     /// A simulated cloud on loopback, to try feedwall against.
     Sim(Box<sim::Args>),
     /// What is no command, or none yet.
@@ -77,6 +81,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<Exit> {
     match &cli.command {
         Command::Run(args) => run::run(&cli, args).await,
         Command::Status(args) => status::run(&cli, args).await,
+        Command::Feeds(args) => feeds::run(&cli, args).await,
         Command::Sim(args) => sim::run(&cli, args).await,
         Command::Other(words) => unbuilt::refuse(words),
     }

@@ -325,7 +325,7 @@ async fn doubt(tx: &mut Tx, call: &CallRow, entries: &[Entry]) -> Result<()> {
     }
 }
 
-fn read_call(row: &SqliteRow) -> Result<CallRow> {
+pub(super) fn read_call(row: &SqliteRow) -> Result<CallRow> {
     let action: String = row.try_get("action")?;
     Ok(CallRow {
         id: row.try_get("id")?,
@@ -363,7 +363,7 @@ fn pack(entries: &[Entry]) -> Vec<u8> {
     packed
 }
 
-fn unpack(list: List, mut packed: &[u8]) -> Result<Vec<Entry>> {
+pub(super) fn unpack(list: List, mut packed: &[u8]) -> Result<Vec<Entry>> {
     let mut entries = Vec::new();
     while let [direction, length, rest @ ..] = packed {
         let (key, rest) = rest

@@ -15,6 +15,7 @@ mod listings;
 mod lock;
 mod read;
 mod snapshots;
+mod story;
 mod trials;
 
 use std::path::{Path, PathBuf};
@@ -34,6 +35,7 @@ pub use self::listings::Delta;
 pub use self::lock::DaemonLock;
 pub use self::read::FeedListings;
 pub use self::snapshots::{GoodBody, HeldSnapshot};
+pub use self::story::ClassCount;
 pub use self::trials::Quarantined;
 
 type Result<T> = std::result::Result<T, LedgerError>;

@@ -81,6 +81,81 @@ impl GuardMaterial {
     }
 }
 
+impl Say {
+    /// The guards, with what the allow feeds say.
+    #[must_use]
+    pub fn guards(&self) -> &Guards {
+        &self.guards
+    }
+
+    /// What feeds want on a list, by indicator.
+    #[must_use]
+    pub fn candidates(&self, list: List) -> &[Candidate] {
+        match list {
+            List::Block => &self.block,
+            List::Allow => &self.allow,
+        }
+    }
+}
+
+/// A plan that was made without recording anything, and what it was made of, for commands that ask.
+#[derive(Debug)]
+pub struct Draft {
+    /// What all feeds say.
+    pub say: Say,
+    /// What the ledger knows of the firewall; leases that have ended are not in it.
+    pub standing: Standing,
+    /// What the guards and the firewall's classes let through, by entry.
+    pub wanted: Vec<Wanted>,
+    /// The plan.
+    pub plan: Plan,
+}
+
+/// Makes the plan of one firewall and writes nothing.
+///
+/// # Errors
+/// When the ledger cannot be read.
+pub async fn draft(
+    ctx: &Context,
+    guards: &GuardMaterial,
+    firewall: &Firewall,
+    heard: &Heard,
+) -> Result<Draft, StageError> {
+    let now = ctx.clock.now();
+    let row = row(ctx, firewall).await?;
+    let say = say(ctx, guards, firewall.terms.grid, heard, now).await?;
+    let mut standing = standing(ctx, &row, now).await?;
+    standing.leases.retain(|lease| lease.end_time > now);
+    let mut left_out = BTreeMap::new();
+    let wanted = wanted(&say, &firewall.terms.accept, &mut left_out);
+    let plan = plan::plan(&firewall.terms, &standing, wanted.clone(), left_out, now);
+    Ok(Draft {
+        say,
+        standing,
+        wanted,
+        plan,
+    })
+}
+
+/// The guards with what the allow feeds say now, for a command that judges for itself.
+///
+/// # Errors
+/// When the ledger cannot be read.
+pub async fn guards_now(
+    ctx: &Context,
+    guards: &GuardMaterial,
+    heard: &Heard,
+) -> Result<Guards, StageError> {
+    let now = ctx.clock.now();
+    let mut sets = Vec::new();
+    let feeds = ctx.ledger.feeds().await?;
+    for feed in feeds.iter().filter(|feed| feed.terms.list == List::Allow) {
+        let beliefs = beliefs(ctx, feed, Duration::ZERO, heard, now).await?;
+        sets.push(guard_set(feed, &beliefs));
+    }
+    guards.guards(sets)
+}
+
 /// Makes the plan of one firewall and records its numbers.
 ///
 /// # Errors
@@ -207,11 +282,7 @@ async fn beliefs(
     heard: &Heard,
     now: UnixTime,
 ) -> Result<Vec<Belief>, StageError> {
-    let facts = FeedFacts {
-        terms: feed.terms.clone(),
-        last_good: feed.last_good,
-        patience_until: patience(feed, heard),
-    };
+    let facts = facts(feed, heard);
     let mut beliefs = Vec::new();
     let mut listings = ctx.ledger.listings(feed.id);
     loop {
@@ -223,6 +294,16 @@ async fn beliefs(
             .iter()
             .filter_map(|listing| believe(&facts, listing, grid, now));
         beliefs.extend(believed);
+    }
+}
+
+/// What a feed's listings are judged by.
+#[must_use]
+pub fn facts(feed: &FeedRow, heard: &Heard) -> FeedFacts {
+    FeedFacts {
+        terms: feed.terms.clone(),
+        last_good: feed.last_good,
+        patience_until: patience(feed, heard),
     }
 }
 

@@ -6,6 +6,7 @@
 //! escapes by itself.
 
 pub mod escape;
+pub mod feed;
 pub mod layout;
 pub mod needs;
 pub mod report;
@@ -15,4 +16,5 @@ pub mod table;
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
+pub mod trial;
 pub mod words;

@@ -1,8 +1,10 @@
 use serde_json::Value;
 
+use crate::fetch::Source;
 use crate::ledger::{FeedState, Outcome, PlanSummary};
 use crate::model::{Action, Direction, FeedTerms, List};
 
+use super::feed::FeedDetails;
 use super::needs::Kind;
 use super::report::Report;
 use super::testing::{DAY, Fixture, HOUR, MINUTE, NOW, answer, block, terms};
@@ -334,4 +336,42 @@ async fn an_approved_snapshot_waits_for_nobody() {
         .unwrap();
     fixture.ledger.approve_snapshot(row.id, NOW).await.unwrap();
     assert_eq!(report(&fixture, true).await.needs, []);
+}
+
+#[tokio::test]
+async fn a_feed_is_shown_in_full() {
+    let fixture = troubled().await;
+    let mut config = crate::config::Config::parse(
+        r#"
+[[feed]]
+name = "held"
+url = "https://intel.example.com/v1/list"
+direction = "in"
+min_entries = 10
+[[firewall]]
+name = "prod"
+"#,
+        "feedwall.toml",
+    )
+    .unwrap();
+    let url = "https://me:hunter2@intel.example.com/v1/list?auth-key=hunter2";
+    config.feeds[0].source = Source::http(url::Url::parse(url).unwrap());
+    let mut texts = String::new();
+    for feed in ["held", "gone"] {
+        let row = fixture
+            .ledger
+            .feed(&super::testing::name(feed))
+            .await
+            .unwrap()
+            .unwrap();
+        let details = FeedDetails::gather(&fixture.ledger, Some(&config), row)
+            .await
+            .unwrap();
+        let text = details.text(NOW);
+        assert!(!text.contains("hunter2"), "{text}");
+        let json = serde_json::to_string(&details).unwrap();
+        assert!(!json.contains("hunter2"), "{json}");
+        texts += &anstream::adapter::strip_str(&text).to_string();
+    }
+    insta::assert_snapshot!(texts);
 }

@@ -194,3 +194,49 @@ fn a_ledger_of_another_version_is_left_alone() {
     );
     drop(place.runtime);
 }
+
+#[test]
+fn feeds_are_shown_and_tried_without_recording() {
+    let place = Place::new("45.155.205.7\n10.0.0.1\nnonsense\n");
+    // Before any ledger, and without a config.
+    let (code, trial) = place.json(&["feeds", "try", "one"]);
+    assert_eq!(
+        (code, &trial["indicators"], &trial["rejected"]),
+        (0, &2.into(), &1.into())
+    );
+    assert_eq!(trial["changes"], Value::Null);
+    assert!(!place.path("ledger.db").exists());
+    let file = place.path("one.txt");
+    let bare = feedwall(&["--json", "feeds", "try", file.to_str().unwrap()]);
+    let bare: Value = serde_json::from_str(&bare.out).unwrap();
+    assert_eq!(bare["guarded"][0]["by"], "reserved");
+
+    assert_eq!(place.feedwall(&["run", "--once"]).code, 0);
+    place.write("one.txt", "45.155.205.8\n");
+    let (code, trial) = place.json(&["feeds", "try", "one"]);
+    assert_eq!((code, &trial["changes"]["delisted"]), (0, &2.into()));
+    let (_, feeds) = place.json(&["feeds"]);
+    assert_eq!(
+        (&feeds[0]["name"], &feeds[0]["listed"]),
+        (&"one".into(), &2.into())
+    );
+    let (_, one) = place.json(&["feeds", "show", "one"]);
+    assert_eq!(one["by_class"]["ipv4"]["listed"], 2);
+
+    place.write("one.txt", "<!doctype html><p>login</p>\n");
+    let held = place.feedwall(&["feeds", "try", "one"]);
+    assert_eq!(held.code, 3);
+    let doubt = "The feed contract would hold it: the body is a web page, not a feed.";
+    assert!(held.out.contains(doubt), "{}", held.out);
+
+    for (words, sentence) in [
+        (["feeds", "try", "onne"], "did you mean `one`?"),
+        (["feeds", "show", "onne"], "did you mean `one`?"),
+        (["feeds", "show", "zzz"], "it knows one"),
+    ] {
+        let said = place.feedwall(&words);
+        assert_eq!(said.code, 1);
+        assert!(said.err.contains(sentence), "{}", said.err);
+    }
+    assert_eq!(place.feedwall(&["feeds", "catalog"]).code, 2);
+}
