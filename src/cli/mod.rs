@@ -1,10 +1,12 @@
 //! The command line: arguments in, tables or JSON out, and an exit code that a monitor can ask for.
 
 mod ask;
+mod demo;
 mod feeds;
 mod feeds_try;
 pub mod logs;
 pub mod progress;
+mod reconcile;
 mod run;
 mod sim;
 mod status;
@@ -42,10 +44,14 @@ pub struct Cli {
 pub enum Command {
     /// Poll the feeds, plan, and keep the firewalls' lists as they should be.
     Run(run::Args),
+    /// See the whole program work against a simulated cloud: no config, no network, no account.
+    Demo,
     /// How things stand: coverage, firewalls, feeds, and what needs you (then the exit code is 3).
     Status(status::Args),
     /// What each feed gives; one feed in full; a feed tried without recording it.
     Feeds(feeds::Args),
+    /// Read the cloud's lists back, show where they differ from ours, and repair our own entries.
+    Reconcile(reconcile::Args),
     /// A simulated cloud on loopback, to try feedwall against.
     Sim(Box<sim::Args>),
     /// What is no command, or none yet.
@@ -80,8 +86,10 @@ pub struct Misused(pub String);
 pub async fn run(cli: Cli) -> anyhow::Result<Exit> {
     match &cli.command {
         Command::Run(args) => run::run(&cli, args).await,
+        Command::Demo => demo::run(&cli).await,
         Command::Status(args) => status::run(&cli, args).await,
         Command::Feeds(args) => feeds::run(&cli, args).await,
+        Command::Reconcile(args) => reconcile::run(&cli, args).await,
         Command::Sim(args) => sim::run(&cli, args).await,
         Command::Other(words) => unbuilt::refuse(words),
     }

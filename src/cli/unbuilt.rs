@@ -11,11 +11,10 @@ use crate::config::nearest;
 use super::{Cli, Exit, Misused};
 
 /// The design's commands that are not built yet.
-pub(super) const LATER: [&str; 10] = [
+pub(super) const LATER: [&str; 9] = [
     "block",
     "unblock",
     "allow",
-    "reconcile",
     "export",
     "withdraw",
     "resume",

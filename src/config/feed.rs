@@ -199,6 +199,7 @@ impl Shared {
                 format: self.format.value,
                 urls: self.urls.value,
                 min_prefix,
+                ..Recipe::new(self.format.value)
             },
             interval: self.interval.value,
             terms: FeedTerms {

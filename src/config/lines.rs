@@ -109,6 +109,9 @@ fn feed(feed: &Feed) -> Vec<Line> {
     let source = match &feed.source {
         Source::Http(http) => required("url", http.url.as_str()),
         Source::File(path) => required("path", path_text(path)),
+        // The config cannot name these yet.
+        Source::Taxii(http) | Source::Misp(http) => required("url", http.url.as_str()),
+        Source::Glob(pattern) => required("path", pattern.as_str()),
     };
     let (terms, brakes, limits) = (&feed.terms, &feed.brakes, &feed.limits);
     let direction = |directions| word_of(words::DIRECTIONS, &directions);
@@ -119,8 +122,8 @@ fn feed(feed: &Feed) -> Vec<Line> {
         source,
         optional(
             "format",
-            words::format_value(feed.recipe.format),
-            words::format_value(defaults::FORMAT),
+            words::format_word(feed.recipe.format),
+            words::format_word(defaults::FORMAT),
         ),
         span("interval", feed.interval, defaults::INTERVAL),
         span("ttl", terms.ttl, defaults::TTL),

@@ -37,33 +37,37 @@ pub(super) const CLASSES: &[(&str, Class)] = &[
     ("domain", Class::Domain),
 ];
 
-/// The formats of the design. Those that `parse` knows can be read; the others are refused by name.
-const FORMATS: &[&str] = &[
-    "text",
-    "hosts",
-    "csv",
-    "json",
-    "ndjson",
-    "stix",
-    "taxii",
-    "misp",
-    "dshield",
-    "misp-warninglist",
+/// The formats of the design, each with what `parse` calls it; those without are refused by name.
+const FORMATS: &[(&str, Option<Format>)] = &[
+    ("text", Some(Format::Text)),
+    ("csv", Some(Format::Csv)),
+    ("hosts", Some(Format::Hosts)),
+    ("adblock", Some(Format::Adblock)),
+    ("dshield", Some(Format::Dshield)),
+    ("rpz", Some(Format::Rpz)),
+    ("auto", Some(Format::Auto)),
+    ("json", None),
+    ("ndjson", None),
+    ("stix", None),
+    ("taxii", None),
+    ("misp", None),
+    ("misp-warninglist", None),
 ];
 
 /// A format that `parse` knows.
 pub(super) fn format(item: &Item<'_>) -> Result<Format, Problems> {
     let written = text(item, "the name of a format")?;
-    if let Some(format) = known_format(written) {
-        return Ok(format);
+    match FORMATS.iter().find(|(word, _)| *word == written) {
+        Some((_, Some(format))) => return Ok(*format),
+        Some((_, None)) => {
+            return wrong(format!(
+                "the format {written:?} is not built yet; known: {}",
+                built_formats()
+            ));
+        }
+        None => {}
     }
-    if FORMATS.contains(&written) {
-        return wrong(format!(
-            "the format {written:?} is not built yet; known: {}",
-            built_formats()
-        ));
-    }
-    let advice = match keys::nearest(written, FORMATS.iter().copied()) {
+    let advice = match keys::nearest(written, FORMATS.iter().map(|(word, _)| *word)) {
         Some(near) => format!("did you mean {near:?}?"),
         None => format!("known: {}", built_formats()),
     };
@@ -71,18 +75,14 @@ pub(super) fn format(item: &Item<'_>) -> Result<Format, Problems> {
 }
 
 /// A format as the config writes it.
-pub(super) fn format_value(format: Format) -> toml::Value {
-    toml::Value::try_from(format).unwrap_or_else(|_| toml::Value::String(String::new()))
-}
-
-fn known_format(word: &str) -> Option<Format> {
-    let from = serde::de::value::StrDeserializer::<serde::de::value::Error>::new(word);
-    serde::Deserialize::deserialize(from).ok()
+pub(super) fn format_word(format: Format) -> &'static str {
+    let known = FORMATS.iter().find(|(_, known)| *known == Some(format));
+    known.map_or("", |(word, _)| word)
 }
 
 fn built_formats() -> String {
-    let built = FORMATS.iter().filter(|word| known_format(word).is_some());
-    let quoted: Vec<_> = built.map(|word| format!("{word:?}")).collect();
+    let built = FORMATS.iter().filter(|(_, format)| format.is_some());
+    let quoted: Vec<_> = built.map(|(word, _)| format!("{word:?}")).collect();
     quoted.join(", ")
 }
 

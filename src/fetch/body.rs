@@ -9,21 +9,25 @@ use url::Url;
 use super::spool::Spooled;
 use super::{Limits, Validators, redact, unpack};
 
-/// A fetched body, as it was sent.
+/// A fetched body, as it was sent; of TAXII collections and MISP feeds, one JSON object a line.
 pub struct Body {
     /// The spool: unlinked, positioned anywhere.
     pub file: File,
-    /// Bytes as sent.
+    /// Bytes in the spool.
     pub stored: u64,
-    /// SHA-256 of the bytes as sent.
+    /// SHA-256 of the bytes in the spool.
     pub sha256: [u8; 32],
     /// To be kept once the body has been recorded.
     pub validators: Validators,
     /// The answer said where it ends (length or chunks), so that the last line is surely whole.
     pub ends_surely: bool,
     /// The address to which nothing but permanent redirects (301, 308) led. It may hold a key: show it with
-    /// [`redact`](super::redact).
+    /// [`redact()`].
     pub moved_to: Option<Url>,
+    /// This is only what was added since the cursor that was sent: no snapshot, whatever the feed's mode.
+    pub additions: bool,
+    /// What did not come and did not spoil the rest, in sentences.
+    pub notes: Vec<String>,
 }
 
 impl Body {
@@ -35,6 +39,8 @@ impl Body {
             validators: Validators::default(),
             ends_surely: true,
             moved_to: None,
+            additions: false,
+            notes: Vec::new(),
         }
     }
 
@@ -69,6 +75,8 @@ impl std::fmt::Debug for Body {
             .field("validators", &self.validators)
             .field("ends_surely", &self.ends_surely)
             .field("moved_to", &self.moved_to.as_ref().map(redact))
+            .field("additions", &self.additions)
+            .field("notes", &self.notes)
             .finish_non_exhaustive()
     }
 }

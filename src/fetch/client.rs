@@ -11,6 +11,7 @@ use url::Url;
 use super::redact::{Veil, plain, redact};
 use super::resolve::Filtered;
 use super::source::{HttpSource, Login, Value};
+use super::spool::blocking;
 use super::{FetchError, FetchPolicy, Fetcher, trouble};
 
 /// The client for every feed without settings of its own.
@@ -41,13 +42,7 @@ impl Asker {
         source: &HttpSource,
     ) -> Result<Self, FetchError> {
         let (fetcher, source) = (fetcher.clone(), source.clone());
-        tokio::task::spawn_blocking(move || Self::read(&fetcher, &source))
-            .await
-            .unwrap_or_else(|stopped| {
-                Err(FetchError::Client {
-                    reason: stopped.to_string(),
-                })
-            })
+        blocking(move || Self::read(&fetcher, &source)).await
     }
 
     fn read(fetcher: &Fetcher, source: &HttpSource) -> Result<Self, FetchError> {

@@ -198,6 +198,24 @@ pub enum FetchError {
         /// Where it leads.
         to: String,
     },
+    /// The answer is not what the protocol asks for.
+    #[error("{what} does not answer as {protocol} asks: {reason}; check that the address is right")]
+    Protocol {
+        /// The address.
+        what: String,
+        /// The protocol.
+        protocol: &'static str,
+        /// What is wrong.
+        reason: String,
+    },
+    /// Pages without end.
+    #[error(
+        "{what} says again and again that there is more, and does not come to an end; its paging is broken"
+    )]
+    Paging {
+        /// The address.
+        what: String,
+    },
     /// The path is there, but is no file.
     #[error("{path} is {kind}, not a file; a feed's path names a file")]
     NotAFile {
@@ -223,6 +241,26 @@ pub enum FetchError {
     Changed {
         /// The path.
         path: String,
+    },
+    /// Files joined by a glob must be text.
+    #[error("{path} is packed; a glob joins plain files only, so give it as a feed of its own")]
+    Packed {
+        /// The path.
+        path: String,
+    },
+    /// A glob that matches nothing, too much, or is none.
+    #[error("the path {pattern} cannot be used: {reason}")]
+    Glob {
+        /// The glob.
+        pattern: String,
+        /// Why.
+        reason: String,
+    },
+    /// The work was ended from outside.
+    #[error("the fetch was stopped before it was done: {reason}")]
+    Stopped {
+        /// What the runtime says.
+        reason: String,
     },
     /// No room for the body.
     #[error("the spool directory {} is full; free space on its file system", dir.display())]
@@ -253,6 +291,7 @@ impl FetchError {
             | Self::Cut { .. }
             | Self::NotModified { .. }
             | Self::Changed { .. }
+            | Self::Stopped { .. }
             | Self::SpoolFull { .. } => true,
             Self::Status { status, .. } => matches!(status, 408 | 425 | 429 | 500..=599),
             Self::Client { .. }
@@ -269,8 +308,12 @@ impl FetchError {
             | Self::Location { .. }
             | Self::RedirectScheme { .. }
             | Self::Downgrade { .. }
+            | Self::Protocol { .. }
+            | Self::Paging { .. }
             | Self::NotAFile { .. }
             | Self::Unreadable { .. }
+            | Self::Packed { .. }
+            | Self::Glob { .. }
             | Self::Spool { .. } => false,
         }
     }

@@ -109,5 +109,6 @@ fn validators(headers: &HeaderMap, what: &str) -> Validators {
         etag: text(ETAG),
         last_modified: text(LAST_MODIFIED),
         given_by: Some(what.to_owned()),
+        cursor: None,
     }
 }

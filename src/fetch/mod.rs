@@ -1,7 +1,13 @@
-//! From a feed's source to a snapshot of its bytes, spooled to an unlinked file. Nothing is parsed here.
+//! From a feed's source to a snapshot of its bytes, spooled to an unlinked file. What they mean is not asked here.
 //!
-//! The body is hashed as it was sent and written to disk while it comes, so that memory does not grow with it and
-//! the network's time-outs have nothing to do with how long parsing takes.
+//! - A body is hashed and written to disk while it comes, so that memory does not grow with it, and the network's
+//!   time-outs have nothing to do with how long parsing takes.
+//! - Every fetch ends: by a deadline, a least throughput, and limits on bytes as sent and as unpacked. What runs into a
+//!   limit is an error, never a shorter body.
+//! - Only 200 and 304 are good answers, and 304 only to validators that the same address gave.
+//! - Every address on the way is judged before it is asked, a name also by what it resolves to.
+//! - Keys are read for each fetch, go to the feed's own origin only, and appear in no text.
+//! - A fetch that is dropped, or killed, leaves nothing behind.
 
 mod address;
 mod ask;
@@ -10,6 +16,8 @@ mod client;
 mod error;
 mod file;
 mod http;
+mod lines;
+mod misp;
 mod pace;
 mod redact;
 mod resolve;
@@ -17,6 +25,7 @@ mod schedule;
 mod secret;
 mod source;
 mod spool;
+mod taxii;
 #[cfg(test)]
 mod tests;
 mod trouble;
@@ -45,9 +54,22 @@ pub struct Validators {
     pub etag: Option<String>,
     /// Last-Modified, as it came.
     pub last_modified: Option<String>,
-    /// The address, as [`redact`] shows it, that gave them. They are sent to no other: a page that has not changed
+    /// The address, as [`redact()`] shows it, that gave them. They are sent to no other: a page that has not changed
     /// since before the feed moved away from it would answer 304 for ever.
     pub given_by: Option<String>,
+    /// How far a TAXII collection or a MISP feed has been read. Without it the whole is fetched: leave it out where the
+    /// feed is a snapshot.
+    pub cursor: Option<String>,
+}
+
+impl Validators {
+    /// The cursor, if it was given by `what`.
+    fn cursor_from(&self, what: &str) -> Option<&str> {
+        self.given_by
+            .as_deref()
+            .filter(|by| *by == what)
+            .and(self.cursor.as_deref())
+    }
 }
 
 /// Bounds of one fetch.
@@ -101,7 +123,7 @@ impl Default for Limits {
 /// What a fetch brought.
 #[derive(Debug)]
 pub enum Fetched {
-    /// The publisher says that nothing changed (304).
+    /// The publisher says that nothing changed (304), or that nothing was added since the cursor.
     NotModified,
     /// A body; whether it is the same as the last one, its hash tells.
     Body(Box<Body>),
@@ -164,12 +186,17 @@ impl Fetcher {
         limits: &Limits,
     ) -> Result<Fetched, FetchError> {
         let work = async {
-            match source {
-                Source::Http(http) => http::get(self, http, validators, limits).await,
-                Source::File(path) => file::read(&self.policy.spool_dir, path, limits)
-                    .await
-                    .map(|body| Fetched::Body(Box::new(body))),
-            }
+            let dir = &self.policy.spool_dir;
+            let body = match source {
+                Source::Http(http) => return http::get(self, http, validators, limits).await,
+                Source::Taxii(http) => {
+                    return taxii::collect(self, http, validators, limits).await;
+                }
+                Source::Misp(http) => return misp::collect(self, http, validators, limits).await,
+                Source::File(path) => file::read(dir, path, limits).await?,
+                Source::Glob(pattern) => file::read_all(dir, pattern, limits).await?,
+            };
+            Ok(Fetched::Body(Box::new(body)))
         };
         tokio::time::timeout(limits.total, work)
             .await

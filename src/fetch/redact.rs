@@ -110,7 +110,7 @@ fn looks_like_a_key(text: &str) -> bool {
     text.len() >= 20 && digits >= 3 && (cased || !worded)
 }
 
-/// Keys that were sent with a request: whoever answers may send them back, in places where [`redact`] sees no key.
+/// Keys that were sent with a request: whoever answers may send them back, in places where [`redact()`] sees no key.
 #[derive(Clone, Default)]
 pub(super) struct Veil {
     hidden: Vec<SecretString>,
@@ -121,7 +121,7 @@ impl Veil {
         self.hidden.push(secret);
     }
 
-    /// As [`redact`], and without the hidden keys wherever they stand.
+    /// As [`redact()`], and without the hidden keys wherever they stand.
     pub(super) fn show(&self, url: &Url) -> String {
         let mut shown = redact(url);
         for secret in &self.hidden {

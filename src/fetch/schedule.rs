@@ -30,7 +30,7 @@ const SLOWEST_RETRY: Duration = Duration::from_secs(3600);
 const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(24 * 3600);
 
 /// No feed is asked more often than this.
-const SHORTEST: Duration = Duration::from_secs(10);
+const SHORTEST: Duration = Duration::from_secs(1);
 
 /// What is added to a floor, for the publisher's clock starts when the request reaches it, not when ours ended.
 const FLOOR_MARGIN: Duration = Duration::from_secs(5);

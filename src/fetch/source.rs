@@ -14,8 +14,15 @@ use super::secret::Secret;
 pub enum Source {
     /// `http://` or `https://`.
     Http(Box<HttpSource>),
+    /// A TAXII 2.1 collection: the address of the collection, or of its objects. A query in it (`match[type]=indicator`)
+    /// is kept.
+    Taxii(Box<HttpSource>),
+    /// A MISP feed: the address of the directory that holds `manifest.json`.
+    Misp(Box<HttpSource>),
     /// A file on this machine (`path = …` or `file:///…`).
     File(PathBuf),
+    /// Text files on this machine, as `/srv/iocs/*.txt`: read as one, in the order of their names.
+    Glob(String),
 }
 
 impl Source {
@@ -25,12 +32,22 @@ impl Source {
         Self::Http(Box::new(HttpSource::from(url)))
     }
 
+    /// What a path in the config means: files if it has a wildcard (`*`, `?` or `[`), else one file.
+    #[must_use]
+    pub fn path(text: &str) -> Self {
+        if text.contains(['*', '?', '[']) {
+            Self::Glob(text.to_owned())
+        } else {
+            Self::File(PathBuf::from(text))
+        }
+    }
+
     /// The address, of a feed that has one.
     #[must_use]
     pub fn url(&self) -> Option<&Url> {
         match self {
-            Self::Http(http) => Some(&http.url),
-            Self::File(_) => None,
+            Self::Http(http) | Self::Taxii(http) | Self::Misp(http) => Some(&http.url),
+            Self::File(_) | Self::Glob(_) => None,
         }
     }
 }
@@ -130,8 +147,11 @@ pub enum HeaderNameError {
 impl fmt::Display for Source {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Http(http) => out.write_str(&redact(&http.url)),
+            Self::Http(http) | Self::Taxii(http) | Self::Misp(http) => {
+                out.write_str(&redact(&http.url))
+            }
             Self::File(path) => out.write_str(&plain(&path.to_string_lossy())),
+            Self::Glob(pattern) => out.write_str(&plain(pattern)),
         }
     }
 }
@@ -140,7 +160,10 @@ impl fmt::Debug for Source {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Http(http) => out.debug_tuple("Http").field(http).finish(),
+            Self::Taxii(http) => out.debug_tuple("Taxii").field(http).finish(),
+            Self::Misp(http) => out.debug_tuple("Misp").field(http).finish(),
             Self::File(path) => out.debug_tuple("File").field(path).finish(),
+            Self::Glob(pattern) => out.debug_tuple("Glob").field(pattern).finish(),
         }
     }
 }
@@ -183,6 +206,18 @@ impl fmt::Debug for Login {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_path_with_a_wildcard_means_files() {
+        assert_eq!(
+            Source::path("/srv/a.txt"),
+            Source::File("/srv/a.txt".into())
+        );
+        assert_eq!(
+            Source::path("/srv/*.txt"),
+            Source::Glob("/srv/*.txt".to_owned())
+        );
+    }
 
     #[test]
     fn headers_that_frame_the_message_are_ours() {

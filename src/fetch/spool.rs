@@ -14,7 +14,7 @@ pub(super) struct Spool {
     file: File,
     hash: Sha256,
     stored: u64,
-    limit: u64,
+    pub(super) limit: u64,
 }
 
 /// A spool that is whole.
@@ -46,16 +46,21 @@ impl Spool {
 
     /// Appends `bytes`, or none of them if they do not fit.
     pub(super) fn push(&mut self, bytes: &[u8]) -> Result<(), SpoolError> {
-        let grown = self.stored.saturating_add(bytes.len() as u64);
-        if grown > self.limit {
-            return Err(SpoolError::TooLarge);
-        }
+        let grown = self.room_for(bytes.len() as u64)?;
         self.file
             .write_all(bytes)
             .map_err(|error| SpoolError::Disk(disk_error(&self.dir, error)))?;
         self.hash.update(bytes);
         self.stored = grown;
         Ok(())
+    }
+
+    /// How long the spool would be with so many more bytes.
+    pub(super) fn room_for(&self, bytes: u64) -> Result<u64, SpoolError> {
+        match self.stored.checked_add(bytes) {
+            Some(grown) if grown <= self.limit => Ok(grown),
+            _ => Err(SpoolError::TooLarge),
+        }
     }
 
     pub(super) fn finish(self) -> Spooled {
@@ -105,16 +110,10 @@ impl Gather {
         }
     }
 
-    /// Bytes taken so far.
-    pub(super) fn taken(&self) -> u64 {
-        self.spool.stored.saturating_add(self.buffer.len() as u64)
-    }
-
     /// Takes `bytes`. By value, so that a gatherer whose write was cancelled cannot be used again.
     pub(super) async fn push(mut self, bytes: &[u8]) -> Result<Self, SpoolError> {
-        if self.taken().saturating_add(bytes.len() as u64) > self.spool.limit {
-            return Err(SpoolError::TooLarge);
-        }
+        self.spool
+            .room_for((self.buffer.len() as u64).saturating_add(bytes.len() as u64))?;
         self.buffer.extend_from_slice(bytes);
         if self.buffer.len() < Self::BUFFER {
             return Ok(self);
@@ -128,19 +127,29 @@ impl Gather {
     }
 
     async fn flush(mut self) -> Result<Self, SpoolError> {
-        let dir = self.spool.dir.clone();
-        let written = tokio::task::spawn_blocking(move || {
-            self.spool.push(&self.buffer)?;
+        let flushed = blocking(move || {
+            let pushed = self.spool.push(&self.buffer);
             self.buffer.clear();
-            Ok(self)
+            Ok((self, pushed))
         });
-        written.await.unwrap_or_else(|stopped| {
-            Err(SpoolError::Disk(FetchError::Spool {
-                dir,
-                reason: io::Error::other(stopped),
-            }))
-        })
+        let (gather, pushed) = flushed.await.map_err(SpoolError::Disk)?;
+        pushed.map(|()| gather)
     }
+}
+
+/// Runs what may wait for a disk on a thread that may wait.
+pub(super) async fn blocking<T, F>(work: F) -> Result<T, FetchError>
+where
+    T: Send + 'static,
+    F: FnOnce() -> Result<T, FetchError> + Send + 'static,
+{
+    tokio::task::spawn_blocking(work)
+        .await
+        .unwrap_or_else(|stopped| {
+            Err(FetchError::Stopped {
+                reason: stopped.to_string(),
+            })
+        })
 }
 
 #[cfg(test)]
@@ -196,8 +205,8 @@ mod tests {
         for part in all.chunks(7_001) {
             gather = gather.push(part).await.unwrap();
         }
-        assert_eq!(gather.taken(), 1_000_000);
         let spooled = gather.finish().await.unwrap();
+        assert_eq!(spooled.stored, 1_000_000);
         assert_eq!(spooled.sha256, <[u8; 32]>::from(Sha256::digest(&all)));
     }
 }

@@ -16,7 +16,7 @@ use super::{Limits, zip, zstd};
 const LAYERS: usize = 2;
 
 /// Bytes at the beginning that tell a packing.
-const MAGIC: usize = 10;
+pub(super) const MAGIC: usize = 10;
 
 /// The memory that unpacking may take: the window of `xz -9`, and of all but the very largest settings of zstd.
 const WINDOW: u64 = 64 << 20;
@@ -191,6 +191,11 @@ impl Packing {
             },
         })
     }
+}
+
+/// Whether a body with this beginning is packed.
+pub(super) fn is_packed(head: &[u8]) -> bool {
+    Packing::of(head).is_some()
 }
 
 /// The plain bytes of the first `length` bytes of `file`. No layer may be longer than `limits.unpacked`.

@@ -4,6 +4,7 @@ use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 
 use crate::model::{Name, UnixTime};
+use crate::plan::drift::DriftCounts;
 
 use super::feeds::count;
 use super::{Ledger, LedgerError, Result};
@@ -29,6 +30,10 @@ pub struct FirewallRow {
     pub plan: Option<PlanSummary>,
     /// The last whole read-back.
     pub read_at: Option<UnixTime>,
+    /// Why its lists must be read before the next plan.
+    pub read_wanted: Option<String>,
+    /// What the last read-back found.
+    pub drift: Option<DriftCounts>,
     /// Entries of others on its lists, as last read.
     pub foreign: u64,
 }
@@ -196,6 +201,10 @@ fn read_firewall(row: &SqliteRow) -> Result<FirewallRow> {
         trouble_since: time("trouble_since")?,
         plan,
         read_at: time("read_at")?,
+        read_wanted: row.try_get("read_wanted")?,
+        drift: row
+            .try_get::<Option<String>, _>("drift")?
+            .and_then(|json| serde_json::from_str(&json).ok()),
         foreign: count(row, "foreign")?,
     })
 }

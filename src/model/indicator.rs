@@ -22,10 +22,8 @@ pub enum Indicator {
     Domain(DomainName),
 }
 
-/// An indicator whose name, if it is a domain, belongs to somebody else, such as a sorted [`Snapshot`].
+/// An indicator whose name, if it is a domain, belongs to somebody else, such as a sorted snapshot.
 /// It has the order, the text and the key of the [`Indicator`] that it stands for.
-///
-/// [`Snapshot`]: crate::parse::Snapshot
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum IndicatorRef<'a> {
     /// One address.
@@ -315,7 +313,8 @@ impl fmt::Display for Class {
 fn read_ip(text: &str) -> Option<IpAddr> {
     match ipv4::leading(text.as_bytes()) {
         Some((ip, rest)) => rest.is_empty().then_some(ip.into()),
-        None => text.parse().ok(),
+        None if text.contains(':') => text.parse().ok(),
+        None => None,
     }
 }
 

@@ -21,11 +21,24 @@ impl<'a> Line<'a> {
     /// # Errors
     /// [`Reason::Nul`] and [`Reason::NotUtf8`].
     pub fn text(&self) -> Result<&'a str, Reason> {
-        if memchr::memchr(0, self.bytes).is_some() {
-            return Err(Reason::Nul);
-        }
-        std::str::from_utf8(self.bytes).map_err(|_| Reason::NotUtf8)
+        as_text(self.bytes)
     }
+}
+
+/// Bytes as text.
+///
+/// # Errors
+/// [`Reason::Nul`] and [`Reason::NotUtf8`].
+pub(super) fn as_text(bytes: &[u8]) -> Result<&str, Reason> {
+    if memchr::memchr(0, bytes).is_some() {
+        return Err(Reason::Nul);
+    }
+    std::str::from_utf8(bytes).map_err(|_| Reason::NotUtf8)
+}
+
+/// Whether a line, less the blanks before it, is a comment: `#`, `;`, `//`.
+pub(super) fn is_comment(text: &[u8]) -> bool {
+    matches!(text, [b'#' | b';', ..] | [b'/', b'/', ..])
 }
 
 /// Gives every whole line to `each`. LF, CR LF and a lone CR end a line; a byte order mark in front of the

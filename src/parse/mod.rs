@@ -4,27 +4,45 @@
 //! row's indicators to a [`Sink`], and says of every other row why it was not taken. A row is taken whole
 //! or rejected whole, and no body makes a parser fail or panic.
 
+mod adblock;
+mod auto;
+mod cells;
 mod column;
+mod csv;
+mod dshield;
+mod extract;
+mod fields;
+mod hosts;
+mod items;
+mod json;
 mod lines;
 mod names;
+mod ndjson;
+mod path;
 mod range;
 mod reason;
 mod recipe;
+mod rpz;
 mod shared;
 mod snapshot;
 mod text;
 mod token;
 mod url;
+mod value;
 
-use std::io::{self, BufRead};
+use std::io::{self, BufRead, Read};
 
 use token::Found;
 
 use crate::model::{Indicator, UnixTime};
 
+pub use auto::{Guess, HEAD, guess};
+pub use fields::{Column, Condition, ConditionError, Fields, Filter, Take};
+pub use path::{Path, PathError};
 pub use reason::Reason;
 pub use recipe::{Format, MinPrefix, PARSER_VERSION, Recipe, Urls};
 pub use snapshot::{Collector, ReasonTally, Rejects, Row, Snapshot};
+pub use value::Threshold;
 
 /// A feed's unpacked body, and whether it is known to be whole.
 pub struct Text<'a> {
@@ -78,33 +96,67 @@ pub struct Tally {
     pub lines: u64,
     /// Rows (lines or items that say something): those taken and those rejected.
     pub rows: u64,
+    /// Rows that `where` passed over, neither taken nor rejected.
+    pub passed_over: u64,
+    /// The body is not whole: its JSON ends early or breaks off, or it turned out to be a list that must not
+    /// be read. What was taken from it may be shown, and is never to be recorded.
+    pub broken: bool,
 }
 
-/// Reads `text` to its end and hands everything in it to `sink`.
+/// Reads `text` to its end and hands everything in it to `sink`. A body that is a web page, and with
+/// [`Format::Auto`] one that nothing is made of, is one reject and is not read to its end.
 ///
 /// # Errors
 /// Only those of reading the body; whatever it holds becomes records and rejects.
 pub fn parse(recipe: &Recipe, text: Text<'_>, sink: &mut dyn Sink) -> io::Result<Tally> {
-    let mut out = Out {
-        sink,
-        tally: Tally::default(),
+    let Text { body, ends_surely } = text;
+    let mut head = Vec::new();
+    (&mut *body).take(HEAD as u64).read_to_end(&mut head)?;
+    let whole = head.len() < HEAD;
+    let guess = match recipe.format {
+        _ if auto::is_markup(&head) => Err(Reason::Markup),
+        Format::Auto => guess(recipe, &head, whole).map(|guess| guess.recipe),
+        _ => Ok(recipe.clone()),
     };
+    match guess {
+        Ok(recipe) => {
+            let body = &mut head.as_slice().chain(body);
+            read_as(&recipe, Text { body, ends_surely }, sink)
+        }
+        Err(reason) => Ok(refuse(&head, reason, sink)),
+    }
+}
+
+/// Rejects a body as a whole.
+fn refuse(head: &[u8], reason: Reason, sink: &mut dyn Sink) -> Tally {
+    let mut out = Out::new(sink);
+    out.reject(Place { line: 1, byte: 0 }, head, reason);
+    out.tally
+}
+
+/// Reads a body in the recipe's own format.
+fn read_as(recipe: &Recipe, text: Text<'_>, sink: &mut dyn Sink) -> io::Result<Tally> {
+    let mut out = Out::new(sink);
     match recipe.format {
+        Format::Auto => out.reject(Place { line: 1, byte: 0 }, b"", Reason::UnknownFormat),
         Format::Text => text::parse(recipe, text, &mut out)?,
+        Format::Csv => csv::parse(recipe, text, &mut out)?,
+        Format::Hosts => hosts::parse(recipe, text, &mut out)?,
+        Format::Adblock => adblock::parse(recipe, text, &mut out)?,
+        Format::Dshield => dshield::parse(recipe, text, &mut out)?,
+        Format::Rpz => rpz::parse(recipe, text, &mut out)?,
+        Format::Json => json::parse(recipe, text, &mut out)?,
+        Format::Ndjson => ndjson::parse(recipe, text, &mut out)?,
     }
     Ok(out.tally)
 }
 
-impl From<Indicator> for Record {
-    /// A record of which the row said nothing more.
-    fn from(indicator: Indicator) -> Self {
-        Self {
-            indicator,
-            confidence: None,
-            valid_until: None,
-            dated: None,
-        }
-    }
+/// What a row says beside its indicator.
+#[derive(Clone, Copy, Debug, Default)]
+struct Said {
+    confidence: Option<u8>,
+    valid_until: Option<UnixTime>,
+    dated: Option<UnixTime>,
 }
 
 /// The sink, and the count of what went through.
@@ -120,27 +172,36 @@ struct Place {
     byte: u64,
 }
 
-impl Out<'_> {
-    /// Counts a row that was taken. Its records follow through [`Out::record`].
-    fn row(&mut self) {
-        self.tally.rows += 1;
-    }
-
-    fn record(&mut self, record: Record) {
-        self.sink.record(record);
-    }
-
-    /// A row that says no more than its indicator.
-    fn found(&mut self, found: Found) {
-        self.row();
-        match found {
-            Found::One(indicator) => self.record(indicator.into()),
-            Found::Many(range) => {
-                for indicator in range.indicators() {
-                    self.record(indicator.into());
-                }
-            }
+impl<'a> Out<'a> {
+    fn new(sink: &'a mut dyn Sink) -> Self {
+        Self {
+            sink,
+            tally: Tally::default(),
         }
+    }
+
+    /// Counts a row that was taken, and hands over what it lists.
+    fn row(&mut self, found: Found, said: Said) {
+        self.tally.rows += 1;
+        match found {
+            Found::One(indicator) => self.record(indicator, said),
+            Found::Many(range) => range.indicators().for_each(|one| self.record(one, said)),
+        }
+    }
+
+    /// Counts a row that was taken and lists more than one thing.
+    fn row_of_many(&mut self, indicators: impl Iterator<Item = Indicator>) {
+        self.tally.rows += 1;
+        indicators.for_each(|one| self.record(one, Said::default()));
+    }
+
+    fn record(&mut self, indicator: Indicator, said: Said) {
+        self.sink.record(Record {
+            indicator,
+            confidence: said.confidence,
+            valid_until: said.valid_until,
+            dated: said.dated,
+        });
     }
 
     /// Counts a row that was rejected, and says why.

@@ -1,5 +1,6 @@
 //! Why a row was not taken.
 
+use serde_json::error::Category;
 use thiserror::Error;
 
 use crate::model::IndicatorError;
@@ -13,6 +14,15 @@ pub enum Reason {
     /// The last line has no end, and nothing says that the body ends there.
     #[error("the body stops inside this line, so that it may be cut short")]
     CutShort,
+    /// An error page, a login page, an RSS feed.
+    #[error("the body is a web page or XML, and no list")]
+    Markup,
+    /// `auto` alone.
+    #[error("the body is JSON, of which `auto` reads none: name its format")]
+    Json,
+    /// `auto` alone.
+    #[error("most of the body's rows make no sense in any format: name its format")]
+    UnknownFormat,
     /// Another charset, or no text at all.
     #[error("the line is not UTF-8")]
     NotUtf8,
@@ -61,9 +71,107 @@ pub enum Reason {
     /// A mailbox is not a host.
     #[error("it is a mail address")]
     Mail,
+    /// RFC 4180 §2: a quoted cell ends with a quote, and then the cell ends.
+    #[error("a quoted cell does not end, or does not end at its quote")]
+    Quotes,
+    /// The config names columns.
+    #[error("no header before this row names the columns that are asked for")]
+    NoHeader,
+    /// Fewer cells than the column's place.
+    #[error("the row has no such column")]
+    NoCell,
+    /// `where = { score = ">=75" }` over something else than a number.
+    #[error("`where` compares the cell with a number, and it holds none")]
+    NotANumber,
+    /// Read wrong, it would be worse than none.
+    #[error("the confidence is no percentage from 0 to 100, and none of low, medium, high")]
+    Confidence,
+    /// Read wrong, it would be worse than none.
+    #[error("the date is not in RFC 3339, `yyyy-mm-dd hh:mm:ss`, nor in seconds since 1970")]
+    Date,
+    /// `hosts`: an address, and nothing behind it.
+    #[error("no name stands behind the address")]
+    NoName,
+    /// `hosts`: the name is given an address, not hidden.
+    #[error("the name is sent to an address, not to nowhere")]
+    Somewhere,
+    /// `adblock`: `@@`
+    #[error("the rule is an exception, which allows; allow feeds are lists of their own")]
+    Exception,
+    /// `adblock`: `##` and its kin.
+    #[error("the rule hides a part of a page")]
+    Cosmetic,
+    /// `adblock`: `$`
+    #[error("the rule has options, so that it blocks a part of the traffic only")]
+    Options,
+    /// `adblock`: anything but `||name^`.
+    #[error("the rule is about a part of a URL, not about a whole domain")]
+    PartOfUrl,
+    /// `rpz`: `CNAME rpz-passthru.`
+    #[error("the rule lets the name pass; allow feeds are lists of their own")]
+    PassThru,
+    /// `rpz`: any other data.
+    #[error("the rule gives another answer instead of none")]
+    Rewrites,
+    /// `rpz`: who asks, or which server answers.
+    #[error("the rule is about the client or a name server, not about an answer")]
+    Trigger,
+    /// `rpz`: an absolute owner that does not end in the zone's name.
+    #[error("the owner lies outside the zone, or the zone's name is not known yet")]
+    OutOfZone,
+    /// RFC 1035 §5.1.
+    #[error("it is no line of a zone file, or one that policy zones do not have")]
+    ZoneSyntax,
+    /// Beside an address.
+    #[error("the mask is neither a prefix length nor a netmask")]
+    Mask,
+    /// First and last address are not those of the network that the mask makes.
+    #[error("start, end and mask of the block do not agree")]
+    Disagree,
+    /// Inside a value.
+    #[error("the JSON ends early, so that the body is cut short")]
+    JsonEnds,
+    /// Above the items, where there is no telling what follows.
+    #[error("the JSON is broken here, and what follows was not read")]
+    JsonBroken,
+    /// RFC 8259 §2: one value and blanks.
+    #[error("more follows after the end of the JSON")]
+    JsonGoesOn,
+    /// RFC 8259 §4: readers disagree about which of the two counts.
+    #[error("a key on the way to the items stands twice")]
+    KeyTwice,
+    /// More than [`Reason::LARGEST`] bytes.
+    #[error("the item is larger than {} MiB", Self::LARGEST >> 20)]
+    TooLarge,
+    /// The item alone; what follows is read.
+    #[error("the item is no JSON")]
+    NotJson,
+    /// What the config or the format asks for.
+    #[error("a field that counts stands twice in the item, or is of another kind than it must be")]
+    BadField,
+    /// More than [`Reason::LONGEST`] bytes.
+    #[error("a field that counts is longer than {} KiB", Self::LONGEST / 1024)]
+    LongField,
+    /// The config or the format asks for it.
+    #[error("the item has no such field")]
+    NoField,
+    /// An error's message in the place of a list.
+    #[error("there is nothing where the items should be")]
+    NoItems,
 }
 
 impl Reason {
     /// The longest line that is read, in bytes; a longer one is rejected and skipped.
     pub const LONGEST: usize = 64 * 1024;
+
+    /// The largest item of a JSON body that is read, in bytes; a larger one is rejected and skipped.
+    pub const LARGEST: usize = 1024 * 1024;
+
+    /// Why an item could not be read.
+    pub(super) fn of_json(error: &serde_json::Error) -> Self {
+        match error.classify() {
+            Category::Data => Self::BadField,
+            Category::Io | Category::Syntax | Category::Eof => Self::NotJson,
+        }
+    }
 }

@@ -1,5 +1,7 @@
 //! How a feed's body is to be read.
 
+use super::{Fields, Path};
+
 /// Raised whenever the same body and recipe would give other records than before.
 pub const PARSER_VERSION: u32 = 1;
 
@@ -7,8 +9,24 @@ pub const PARSER_VERSION: u32 = 1;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Format {
+    /// Any of the others, by what the body's head looks like: [`guess`](super::guess).
+    Auto,
     /// One indicator a line.
     Text,
+    /// A table.
+    Csv,
+    /// Names sent to nowhere: `0.0.0.0 name`.
+    Hosts,
+    /// `||name^`
+    Adblock,
+    /// block.txt of the Internet Storm Center: first address, last address, prefix length.
+    Dshield,
+    /// A response policy zone.
+    Rpz,
+    /// One JSON value with a list of items in it.
+    Json,
+    /// One JSON object a line.
+    Ndjson,
 }
 
 /// How a feed's body is to be read. A change of any of it makes the next body be parsed anew.
@@ -20,6 +38,14 @@ pub struct Recipe {
     pub urls: Urls,
     /// Ranges `a-b` wider than these prefixes are rejected before they are split.
     pub min_prefix: MinPrefix,
+    /// Which fields of a row count. Formats without fields do not look at it, so that the config refuses
+    /// it for them: [`Format::has_fields`].
+    pub fields: Fields,
+    /// What divides a table's cells, an ASCII sign; absent, the first of `,` `;` TAB `|` that fits.
+    pub delimiter: Option<u8>,
+    /// `json` alone: the way to the items. Where it leads to a list, its elements are the items; what it
+    /// leads to otherwise is one.
+    pub items: Path,
 }
 
 /// What a URL with a path stands for.
@@ -44,6 +70,14 @@ pub struct MinPrefix {
     pub v6: u8,
 }
 
+impl Format {
+    /// Whether [`Recipe::fields`] means anything to the format.
+    #[must_use]
+    pub const fn has_fields(self) -> bool {
+        matches!(self, Self::Auto | Self::Csv | Self::Json | Self::Ndjson)
+    }
+}
+
 impl Recipe {
     /// The recipe for `format` with every option at its default.
     #[must_use]
@@ -52,6 +86,9 @@ impl Recipe {
             format,
             urls: Urls::default(),
             min_prefix: MinPrefix::default(),
+            fields: Fields::default(),
+            delimiter: None,
+            items: Path::default(),
         }
     }
 
@@ -71,24 +108,46 @@ impl Default for MinPrefix {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use super::*;
+    use crate::parse::{Column, Condition, Filter, Take};
 
     #[test]
     fn every_option_changes_the_fingerprint() {
-        let plain = Recipe::new(Format::Text);
-        let urls = Recipe {
-            urls: Urls::Host,
-            ..plain.clone()
-        };
-        let width = Recipe {
-            min_prefix: MinPrefix { v4: 9, v6: 16 },
-            ..plain.clone()
-        };
+        let plain = || Recipe::new(Format::Text);
+        let changes: [fn(&mut Recipe); 11] = [
+            |recipe| recipe.items = Path::try_new("/data").unwrap(),
+            |recipe| recipe.format = Format::Csv,
+            |recipe| recipe.urls = Urls::Host,
+            |recipe| recipe.min_prefix.v4 = 9,
+            |recipe| recipe.delimiter = Some(b';'),
+            |recipe| recipe.fields.indicator = Take::One(Column::Number(2)),
+            |recipe| recipe.fields.indicator = Take::One(Column::Name("2".into())),
+            |recipe| recipe.fields.confidence = Some(Column::Number(2)),
+            |recipe| recipe.fields.dated = Some(Column::Number(2)),
+            |recipe| recipe.fields.filters = vec![filter(">=75")],
+            |recipe| recipe.fields.filters = vec![filter(">=75.5")],
+        ];
+        let mut seen = HashSet::from([plain().fingerprint()]);
+        for change in changes {
+            let mut recipe = plain();
+            change(&mut recipe);
+            assert!(seen.insert(recipe.fingerprint()), "{recipe:?}");
+            assert_ne!(recipe, plain());
+        }
         assert_eq!(
-            plain.fingerprint(),
-            "1 Recipe { format: Text, urls: Reject, min_prefix: MinPrefix { v4: 8, v6: 16 } }"
+            plain().fingerprint(),
+            "1 Recipe { format: Text, urls: Reject, min_prefix: MinPrefix { v4: 8, v6: 16 }, \
+             fields: Fields { indicator: One(Number(1)), filters: [], confidence: None, dated: None, \
+             valid_until: None }, delimiter: None, items: Path([]) }"
         );
-        assert_ne!(plain.fingerprint(), urls.fingerprint());
-        assert_ne!(plain.fingerprint(), width.fingerprint());
+    }
+
+    fn filter(condition: &str) -> Filter {
+        Filter {
+            column: Column::Number(1),
+            condition: Condition::try_new(condition).unwrap(),
+        }
     }
 }

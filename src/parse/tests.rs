@@ -60,6 +60,12 @@ fn listing(recipe: &Recipe, mut body: &[u8], ends_surely: bool) -> String {
         "= {} lines, {} rows, {} bytes",
         tally.lines, tally.rows, tally.bytes
     );
+    if tally.passed_over > 0 {
+        let _ = writeln!(listing.0, "= {} passed over", tally.passed_over);
+    }
+    if tally.broken {
+        listing.0.push_str("= broken\n");
+    }
     listing.0
 }
 
@@ -82,11 +88,71 @@ fn text() {
     five_bodies("text", "txt", &Recipe::new(Format::Text));
 }
 
+#[test]
+fn hosts() {
+    five_bodies("hosts", "txt", &Recipe::new(Format::Hosts));
+}
+
+#[test]
+fn adblock() {
+    five_bodies("adblock", "txt", &Recipe::new(Format::Adblock));
+}
+
+#[test]
+fn dshield() {
+    five_bodies("dshield", "txt", &Recipe::new(Format::Dshield));
+}
+
+#[test]
+fn rpz() {
+    five_bodies("rpz", "txt", &Recipe::new(Format::Rpz));
+}
+
+#[test]
+fn csv() {
+    five_bodies("csv", "csv", &with_fields(Format::Csv, "seen"));
+}
+
+#[test]
+fn json() {
+    let recipe = Recipe {
+        items: Path::try_new("/data").unwrap(),
+        ..with_fields(Format::Json, "/seen/last")
+    };
+    five_bodies("json", "json", &recipe);
+}
+
+#[test]
+fn ndjson() {
+    five_bodies("ndjson", "json", &with_fields(Format::Ndjson, "seen"));
+}
+
+/// Every field and every kind of filter.
+fn with_fields(format: Format, dated: &str) -> Recipe {
+    let column = |word: &str| Column::Name(word.into());
+    let filter = |word: &str, condition: &str| Filter {
+        column: column(word),
+        condition: Condition::try_new(condition).unwrap(),
+    };
+    Recipe {
+        fields: Fields {
+            indicator: Take::One(column("ioc")),
+            filters: vec![filter("type", "!=md5"), filter("score", ">=50")],
+            confidence: Some(column("score")),
+            dated: Some(column(dated)),
+            valid_until: Some(column("until")),
+        },
+        ..Recipe::new(format)
+    }
+}
+
 proptest! {
     /// No body panics, and every row is either taken or rejected, however the body is cut.
     #[test]
-    fn no_text_panics(body in prop::collection::vec(prop_oneof![any::<u8>(), prop::sample::select(b"0123456789./:-#;, \t\r\n[]()*%abcxn".as_slice())], 0..300), surely: bool) {
-        listing(&Recipe::new(Format::Text), &body, surely);
+    fn no_body_panics(body in prop::collection::vec(prop_oneof![any::<u8>(), prop::sample::select(b"0123456789./:-#;,|^$\"@{}\\ \t\r\n[]()*%abcxn".as_slice())], 0..300), surely: bool) {
+        for format in [Format::Auto, Format::Text, Format::Csv, Format::Hosts, Format::Adblock, Format::Dshield, Format::Rpz, Format::Json, Format::Ndjson] {
+            listing(&Recipe::new(format), &body, surely);
+        }
     }
 
     /// What is listed reads as itself: the text of a snapshot's rows is a body that gives that snapshot.

@@ -2,31 +2,30 @@
 
 use std::io;
 
-use super::lines::{Line, each_line};
+use super::lines::{Line, each_line, is_comment};
 use super::token::{self, Found};
-use super::{Out, Reason, Recipe, Text};
+use super::{Out, Reason, Recipe, Said, Text};
 use crate::model::{Indicator, ipv4};
 
 /// Between columns, beside the comma.
 const BLANK: [char; 4] = [' ', '\t', '\u{b}', '\u{c}'];
 
 pub(super) fn parse(recipe: &Recipe, text: Text<'_>, out: &mut Out<'_>) -> io::Result<()> {
-    each_line(text, out, |out, line| {
-        if let Some((ip, [])) = ipv4::leading(line.bytes) {
-            out.row();
-            out.record(Indicator::from_ip(ip.into()).into());
-            return;
-        }
-        match row(recipe, &line) {
-            Ok(None) => {}
-            Ok(Some(found)) => out.found(found),
-            Err(reason) => out.reject(line.place, line.bytes, reason),
-        }
+    each_line(text, out, |out, line| match row(recipe, &line) {
+        Ok(None) => {}
+        Ok(Some(found)) => out.row(found, Said::default()),
+        Err(reason) => out.reject(line.place, line.bytes, reason),
     })
 }
 
 /// What a line says; `None` for a blank one and for a comment, whatever its charset.
 fn row(recipe: &Recipe, line: &Line<'_>) -> Result<Option<Found>, Reason> {
+    if let Some((ip, [])) = ipv4::leading(line.bytes) {
+        return Ok(Some(Found::One(Indicator::from_ip(ip.into()))));
+    }
+    if is_bare_name(line.bytes) {
+        return Ok(Some(Found::One(Indicator::try_new(line.text()?)?)));
+    }
     if is_comment(line.bytes.trim_ascii_start()) {
         return Ok(None);
     }
@@ -47,8 +46,14 @@ fn row(recipe: &Recipe, line: &Line<'_>) -> Result<Option<Found>, Reason> {
     Ok(Some(found))
 }
 
-fn is_comment(text: &[u8]) -> bool {
-    matches!(text, [b'#' | b';', ..] | [b'/', b'/', ..])
+/// Whether the line is a name and nothing else, which by far the most are that are no address, so that
+/// none of the other forms need be looked for. What holds no letter may be a range.
+fn is_bare_name(line: &[u8]) -> bool {
+    let plain = |byte: &u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'-' | b'_');
+    let letter = |byte: &u8| byte.is_ascii_lowercase();
+    line.first().is_some_and(|first| *first != b'.')
+        && line.iter().all(plain)
+        && line.iter().any(letter)
 }
 
 /// Where the first column ends: at a blank, a comma, or a comment's sign.

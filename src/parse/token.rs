@@ -1,11 +1,13 @@
 //! One written token: an address, a network, a range, a host with its port, a URL or a domain.
 
 use std::borrow::Cow;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
+
+use ipnet::IpNet;
 
 use super::range::Range;
 use super::{Reason, Recipe, url};
-use crate::model::{DomainName, Indicator};
+use crate::model::{DomainName, Indicator, IndicatorError};
 
 /// What a token stands for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,6 +45,44 @@ pub(super) fn range(recipe: &Recipe, start: &str, end: &str) -> Option<Result<Ra
         Err(_) => Err(Reason::RangeEnds),
     };
     Some(range)
+}
+
+/// A range whose ends stand in two cells.
+pub(super) fn ends(recipe: &Recipe, start: &str, end: &str) -> Result<Range, Reason> {
+    Range::try_new(address(start)?, address(end)?, recipe.min_prefix)
+}
+
+/// A network whose length stands in another cell: `24`, `/24` or `255.255.255.0`.
+pub(super) fn network(start: &str, length: &str) -> Result<Indicator, Reason> {
+    let ip = address(start)?;
+    let net = match length.parse::<Ipv4Addr>() {
+        Ok(mask) if ip.is_ipv4() => {
+            IpNet::with_netmask(ip, mask.into()).map_err(|_| Reason::Mask)?
+        }
+        Ok(_) => return Err(Reason::Mask),
+        Err(_) => {
+            let digits = length.strip_prefix('/').unwrap_or(length);
+            let plain = digits.bytes().all(|byte| byte.is_ascii_digit());
+            let length = digits.parse().ok().filter(|_| plain).ok_or(Reason::Mask)?;
+            IpNet::new(ip, length).map_err(|_| Reason::Mask)?
+        }
+    };
+    Ok(Indicator::from_net(net))
+}
+
+/// A network whose first and last address are said beside its length.
+pub(super) fn block(start: &str, end: &str, length: &str) -> Result<Indicator, Reason> {
+    let network = network(start, length)?;
+    let said = (address(start)?.to_canonical(), address(end)?.to_canonical());
+    let net = network.net();
+    if net.map(|net| (net.network(), net.broadcast())) != Some(said) {
+        return Err(Reason::Disagree);
+    }
+    Ok(network)
+}
+
+fn address(text: &str) -> Result<IpAddr, Reason> {
+    Ok(text.parse().map_err(|_| IndicatorError::Address)?)
 }
 
 /// Whether `text` is an address, or was surely meant for one: three dots between digits, or two colons.
@@ -83,7 +123,7 @@ fn without_slash(recipe: &Recipe, token: &str) -> Result<Indicator, Reason> {
     }
     match token.strip_prefix("*.").or(token.strip_prefix('.')) {
         Some(below) => {
-            let name = DomainName::try_new(below).map_err(crate::model::IndicatorError::from)?;
+            let name = DomainName::try_new(below).map_err(IndicatorError::from)?;
             Ok(Indicator::Domain(name))
         }
         None => Ok(Indicator::try_new(token)?),

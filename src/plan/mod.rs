@@ -6,6 +6,7 @@
 pub mod admission;
 pub mod batch;
 pub mod desired;
+pub mod drift;
 pub mod expiry;
 pub mod lease;
 pub mod trial;

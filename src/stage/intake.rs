@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use crate::config::Feed;
 use crate::fetch::{self, Body, Fetched, Fetcher, Limits, Past, Validators};
 use crate::ledger::{Delta, FeedRow, FeedState, GoodBody, LedgerError, PollOutcome};
-use crate::model::{Name, UnixTime};
+use crate::model::{FeedTerms, Mode, Name, UnixTime};
 use crate::parse::{Recipe, Record, Snapshot, Text};
 
 use super::contract::{self, Facts};
@@ -96,9 +96,16 @@ async fn poll(
 ) -> Result<PollEnd, StageError> {
     let recipe = feed.recipe.fingerprint();
     let known = row.recipe.as_ref() == Some(&recipe);
-    let nothing = Validators::default();
-    let validators = if known { &row.validators } else { &nothing };
-    let fetched = fetcher.fetch(&feed.source, validators, &feed.limits).await;
+    let mut validators = if known {
+        row.validators.clone()
+    } else {
+        Validators::default()
+    };
+    if feed.terms.mode == Mode::Snapshot {
+        // Only what was added since would be no snapshot.
+        validators.cursor = None;
+    }
+    let fetched = fetcher.fetch(&feed.source, &validators, &feed.limits).await;
     let now = ctx.clock.now();
     let body = match fetched {
         Err(fault) => {
@@ -107,6 +114,22 @@ async fn poll(
         }
         Ok(Fetched::NotModified) => return renew(ctx, feed, row, now).await,
         Ok(Fetched::Body(body)) => *body,
+    };
+    for note in &body.notes {
+        tracing::warn!(feed = %feed.name, note, "a note on the fetch");
+    }
+    // A body that only adds says nothing of what it does not hold.
+    let mode = if body.additions {
+        Mode::Incremental
+    } else {
+        feed.terms.mode
+    };
+    let row = &FeedRow {
+        terms: FeedTerms {
+            mode,
+            ..row.terms.clone()
+        },
+        ..row.clone()
     };
     if known && row.body_sha256.as_deref() == Some(body.sha256.as_slice()) {
         return renew(ctx, feed, row, now).await;
@@ -118,7 +141,7 @@ async fn poll(
             return fail(ctx, feed, row, trouble, None, now).await;
         }
     };
-    match contract::judge(&feed.brakes, feed.terms.mode, &facts(&parsed, row)) {
+    match contract::judge(&feed.brakes, mode, &facts(&parsed, row)) {
         Ok(()) => record(ctx, feed, row, &body, parsed.snapshot).await,
         Err(doubt) => hold(ctx, feed, row, &body, doubt.to_string()).await,
     }

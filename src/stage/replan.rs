@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::config::{Config, Firewall};
 use crate::guard::{self, AllowFile, GuardSet, Guards, Matching, Material, OwnGround, SetKind};
 use crate::ledger::{FeedRow, FirewallRow, PlanSummary};
-use crate::model::{Class, List, UnixTime};
+use crate::model::{Action, Class, Entry, List, UnixTime};
 use crate::plan::desired::{Candidate, candidates, desired};
 use crate::plan::expiry::{Belief, FeedFacts, believe};
 use crate::plan::{self, LeftOut, Plan, Standing, Wanted};
@@ -18,6 +18,9 @@ pub const LEARNED_FOR: Duration = Duration::from_secs(86_400);
 
 /// The brake counts deletes over so long.
 const BRAKE_WINDOW: Duration = Duration::from_secs(86_400);
+
+/// An ended lease is remembered for so long, for a read-back may find that the entry still stands.
+const SWEPT_AFTER: Duration = Duration::from_secs(86_400);
 
 /// Which feeds have answered since the daemon started.
 #[derive(Clone, Debug, Default)]
@@ -103,7 +106,7 @@ impl Say {
 pub struct Draft {
     /// What all feeds say.
     pub say: Say,
-    /// What the ledger knows of the firewall; leases that have ended are not in it.
+    /// What the ledger knows of the firewall.
     pub standing: Standing,
     /// What the guards and the firewall's classes let through, by entry.
     pub wanted: Vec<Wanted>,
@@ -124,8 +127,7 @@ pub async fn draft(
     let now = ctx.clock.now();
     let row = row(ctx, firewall).await?;
     let say = say(ctx, guards, firewall.terms.grid, heard, now).await?;
-    let mut standing = standing(ctx, &row, now).await?;
-    standing.leases.retain(|lease| lease.end_time > now);
+    let standing = standing(ctx, &row, now).await?;
     let mut left_out = BTreeMap::new();
     let wanted = wanted(&say, &firewall.terms.accept, &mut left_out);
     let plan = plan::plan(&firewall.terms, &standing, wanted.clone(), left_out, now);
@@ -168,7 +170,9 @@ pub async fn turn(
 ) -> Result<Plan, StageError> {
     let now = ctx.clock.now();
     let row = row(ctx, firewall).await?;
-    ctx.ledger.drop_ended_leases(row.id, now).await?;
+    ctx.ledger
+        .drop_ended_leases(row.id, now.minus(SWEPT_AFTER))
+        .await?;
     let say = say(ctx, guards, firewall.terms.grid, heard, now).await?;
     let standing = standing(ctx, &row, now).await?;
     let mut left_out = BTreeMap::new();
@@ -196,6 +200,21 @@ pub async fn row(ctx: &Context, firewall: &Firewall) -> Result<FirewallRow, Stag
         let name = &firewall.name;
         crate::ledger::LedgerError::Row(format!("the firewall {name} was never configured")).into()
     })
+}
+
+/// Every entry that the feeds want on a firewall at `now`, whether or not it gets a place.
+///
+/// # Errors
+/// When the ledger cannot be read.
+pub async fn wanted_entries(
+    ctx: &Context,
+    guards: &GuardMaterial,
+    firewall: &Firewall,
+) -> Result<HashSet<Entry>, StageError> {
+    let now = ctx.clock.now();
+    let say = say(ctx, guards, firewall.terms.grid, &Heard::default(), now).await?;
+    let wanted = wanted(&say, &firewall.terms.accept, &mut BTreeMap::new());
+    Ok(wanted.iter().map(Wanted::entry).collect())
 }
 
 /// Brings together what all feeds say at `now`.
@@ -240,8 +259,12 @@ pub async fn standing(
 ) -> Result<Standing, StageError> {
     let ledger = &ctx.ledger;
     let quarantine = ledger.quarantine(row.id).await?;
+    let mut leases = ledger.leases(row.id).await?;
+    // An ended lease is gone, unless it was seen to linger.
+    leases.retain(|lease| lease.end_time > now || lease.doubt == Some(Action::Delete));
     let mut standing = Standing {
-        leases: ledger.leases(row.id).await?,
+        leases,
+        last_hits: ledger.last_hits(row.id).await?,
         foreign: ledger.foreign_entries(row.id).await?,
         foreign_places: row.foreign,
         quarantined: quarantine.into_iter().map(|one| one.entry).collect(),

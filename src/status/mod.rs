@@ -7,6 +7,7 @@
 
 pub mod escape;
 pub mod feed;
+mod firewalls;
 pub mod layout;
 pub mod needs;
 pub mod report;

@@ -122,7 +122,12 @@ impl Fixture {
             rejected,
             next_poll: at.plus(HOUR),
         };
-        let records = listed.into_iter().map(Record::from);
+        let records = listed.into_iter().map(|indicator| Record {
+            indicator,
+            confidence: None,
+            valid_until: None,
+            dated: None,
+        });
         self.ledger
             .record_body(&row, &body, records, at)
             .await

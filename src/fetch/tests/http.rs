@@ -1,6 +1,7 @@
 //! Servers that behave.
 
 use sha2::{Digest, Sha256};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::packing::gzip;
 use super::server::{Server, answer};
@@ -24,6 +25,7 @@ async fn a_body_comes_as_it_was_sent_with_its_validators() {
         etag: Some("W/\"v1\"".to_owned()),
         last_modified: Some("Sun, 06 Nov 1994 08:49:37 GMT".to_owned()),
         given_by: Some(url.to_string()),
+        cursor: None,
     };
     assert_eq!(body.validators, expected);
     let head = server.heads().join("").to_ascii_lowercase();
@@ -41,8 +43,9 @@ async fn validators_go_back_to_who_gave_them_and_to_nobody_else() {
         etag: Some("\"v1\"".to_owned()),
         last_modified: Some("Sun, 06 Nov 1994 08:49:37 GMT".to_owned()),
         given_by: Some(source.to_string()),
+        cursor: None,
     };
-    let fetched = fetcher.fetch(&source, &validators, &short()).await;
+    let fetched = fetcher.fetch(&source, &validators, &limits()).await;
     assert!(matches!(fetched, Ok(Fetched::NotModified)), "{fetched:?}");
     let head = server.heads().join("").to_ascii_lowercase();
     assert!(head.contains("if-none-match: \"v1\"\r\n"), "{head}");
@@ -52,7 +55,7 @@ async fn validators_go_back_to_who_gave_them_and_to_nobody_else() {
     );
 
     validators.given_by = Some("https://old.example/list.txt".to_owned());
-    let fetched = fetcher.fetch(&source, &validators, &short()).await;
+    let fetched = fetcher.fetch(&source, &validators, &limits()).await;
     assert!(
         matches!(fetched, Err(FetchError::NotModified { .. })),
         "{fetched:?}"
@@ -187,38 +190,27 @@ async fn only_200_and_304_are_good() {
 
 #[tokio::test]
 async fn a_fetch_that_is_dropped_leaves_nothing_behind() {
-    let (closed, gone) = tokio::sync::oneshot::channel();
-    let closed = std::sync::Mutex::new(Some(closed));
+    let (telling, mut told) = tokio::sync::mpsc::unbounded_channel();
     let server = Server::start(move |_, mut stream| {
-        let closed = closed.lock().unwrap().take();
+        let telling = telling.clone();
         async move {
-            use tokio::io::{AsyncReadExt, AsyncWriteExt};
-            stream
-                .write_all(b"HTTP/1.1 200 OK\r\n\r\n1.1.1.1\n")
-                .await
-                .unwrap();
-            let _ = stream.read_u8().await;
-            closed.unwrap().send(()).unwrap();
+            let head = b"HTTP/1.1 200 OK\r\n\r\n1.1.1.1\n";
+            stream.write_all(head).await.unwrap();
+            telling.send("begun").unwrap();
+            let end = stream.read_u8().await;
+            assert!(end.is_err(), "the client has more to say");
+            telling.send("closed").unwrap();
         }
     })
     .await;
     let (fetcher, dir) = fetcher();
     let source = Source::http(server.url("/"));
-    let limits = Limits {
-        stretch: Duration::from_secs(60),
-        ..short()
-    };
-    let nothing = Validators::default();
-    let fetching = fetcher.fetch(&source, &nothing, &limits);
-    assert!(
-        tokio::time::timeout(Duration::from_millis(100), fetching)
-            .await
-            .is_err()
-    );
-    tokio::time::timeout(Duration::from_secs(5), gone)
-        .await
-        .unwrap()
-        .unwrap();
+    let (nothing, limits) = (Validators::default(), limits());
+    tokio::select! {
+        fetched = fetcher.fetch(&source, &nothing, &limits) => panic!("{fetched:?}"),
+        told = told.recv() => assert_eq!(told, Some("begun")),
+    }
+    assert_eq!(told.recv().await, Some("closed"));
     assert_eq!(dir.path().read_dir().unwrap().count(), 0);
 }
 

@@ -11,7 +11,7 @@ async fn fetch_from(source: HttpSource) -> Result<Fetched, FetchError> {
         .fetch(
             &Source::Http(Box::new(source)),
             &Validators::default(),
-            &short(),
+            &limits(),
         )
         .await
 }
@@ -127,7 +127,7 @@ async fn a_proxy_is_asked_for_names_that_this_machine_does_not_know() {
     let fetcher = Fetcher::new(policy).unwrap();
     let nothing = Validators::default();
     let through = Source::Http(Box::new(source.clone()));
-    fetcher.fetch(&through, &nothing, &short()).await.unwrap();
+    fetcher.fetch(&through, &nothing, &limits()).await.unwrap();
     assert!(
         proxy.heads()[0].starts_with("GET http://feed.invalid/list.txt "),
         "{:?}",
@@ -137,7 +137,7 @@ async fn a_proxy_is_asked_for_names_that_this_machine_does_not_know() {
     source.url = Url::parse("http://169.254.169.254/latest/meta-data").unwrap();
     let inside = Source::Http(Box::new(source));
     let error = fetcher
-        .fetch(&inside, &nothing, &short())
+        .fetch(&inside, &nothing, &limits())
         .await
         .unwrap_err();
     assert!(matches!(error, FetchError::Host { .. }), "{error}");

@@ -3,8 +3,10 @@
 mod hostile;
 mod http;
 mod keys;
+mod misp;
 mod packing;
 mod server;
+mod taxii;
 mod tls;
 
 use std::io::{self, Read};
@@ -26,43 +28,59 @@ fn fetcher() -> (Fetcher, TempDir) {
     (Fetcher::new(policy).unwrap(), dir)
 }
 
-/// Limits short enough for a test to run into them.
-fn short() -> Limits {
+/// Limits that small bodies run into, and times that no loaded machine does.
+fn limits() -> Limits {
     Limits {
         stored: 1 << 20,
         unpacked: 4 << 20,
-        member: None,
-        first_byte: Duration::from_millis(400),
-        stretch: Duration::from_millis(200),
-        least: 1_000,
-        total: Duration::from_secs(5),
+        ..Limits::default()
     }
 }
 
-/// Fetches without validators and without patience.
-async fn fetch(url: Url) -> Result<Fetched, FetchError> {
-    let (fetcher, _dir) = fetcher();
-    fetcher
-        .fetch(&Source::http(url), &Validators::default(), &short())
-        .await
+/// Times short enough for a test to run into them.
+fn short() -> Limits {
+    Limits {
+        first_byte: Duration::from_millis(400),
+        stretch: Duration::from_millis(200),
+        least: 1_000,
+        ..limits()
+    }
 }
 
-/// Fetches what must be a body.
-async fn body(url: Url) -> Body {
-    match fetch(url).await.unwrap() {
+/// Fetches from any source.
+async fn fetch_from(source: &Source, validators: &Validators) -> Result<Fetched, FetchError> {
+    let (fetcher, _dir) = fetcher();
+    fetcher.fetch(source, validators, &limits()).await
+}
+
+/// Fetches from any source what must be a body.
+async fn body_from(source: &Source, validators: &Validators) -> Body {
+    match fetch_from(source, validators).await.unwrap() {
         Fetched::Body(body) => *body,
         Fetched::NotModified => panic!("not modified"),
     }
 }
 
+/// All of a body, which must be text.
+fn text(body: &Body) -> String {
+    String::from_utf8(read(body).unwrap()).unwrap()
+}
+
+/// Fetches what must be a body.
+async fn body(url: Url) -> Body {
+    body_from(&Source::http(url), &Validators::default()).await
+}
+
 /// Fetches what must fail.
 async fn failure(url: Url) -> FetchError {
-    fetch(url).await.unwrap_err()
+    fetch_from(&Source::http(url), &Validators::default())
+        .await
+        .unwrap_err()
 }
 
 /// All of a body, unpacked.
 fn read(body: &Body) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    body.reader(&short())?.read_to_end(&mut bytes)?;
+    body.reader(&limits())?.read_to_end(&mut bytes)?;
     Ok(bytes)
 }

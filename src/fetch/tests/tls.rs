@@ -48,7 +48,7 @@ async fn fetch_trusting(url: Url, trusted: &std::path::Path) -> Result<Fetched, 
         .fetch(
             &Source::Http(Box::new(source)),
             &Validators::default(),
-            &short(),
+            &limits(),
         )
         .await
 }

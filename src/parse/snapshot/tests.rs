@@ -77,7 +77,7 @@ fn rejects_are_counted_in_full_and_the_first_are_kept() {
 #[test]
 fn too_much_is_said_and_not_kept() {
     let numbers = |count: u32| {
-        (0..count).map(|bits| Indicator::from_ip(Ipv4Addr::from_bits(bits).into()).into())
+        (0..count).map(|bits| record(&Ipv4Addr::from_bits(bits).to_string(), None, None, None))
     };
     let fits = collected(1_000, numbers(1_000).chain(numbers(1_000)).collect());
     assert!(!fits.overflowed());
