@@ -147,7 +147,7 @@ fn named(config: &Config, what: &str) -> Option<Feed> {
     config.feed(&name).cloned()
 }
 
-/// A feed that is in no config, with the defaults.
+/// A feed that is in no config: its format is guessed, the rest is by default.
 fn stranger(config: &Config, what: &str) -> anyhow::Result<Feed> {
     let source = if what.starts_with("http://") || what.starts_with("https://") {
         let url = Url::parse(what).with_context(|| format!("`{}` is no URL", ask::shown(what)))?;
@@ -170,7 +170,7 @@ fn stranger(config: &Config, what: &str) -> anyhow::Result<Feed> {
         limits: Limits::default(),
         recipe: Recipe {
             min_prefix: config.guard.min_prefix,
-            ..Recipe::new(defaults::FORMAT)
+            ..Recipe::new(Format::Auto)
         },
         interval: defaults::INTERVAL,
         terms: FeedTerms {
@@ -213,6 +213,8 @@ fn bare() -> Config {
 
 /// A format by its word in the config.
 fn format(word: &str) -> Result<Format, String> {
-    serde_json::from_value(serde_json::Value::String(word.to_owned()))
-        .map_err(|_| "a format that can be read, such as `text`".to_owned())
+    serde_json::from_value(serde_json::Value::String(word.to_owned())).map_err(|_| {
+        "no format that can be read; `text`, `csv`, `hosts` and `json` are some, `auto` guesses"
+            .to_owned()
+    })
 }

@@ -1,6 +1,8 @@
 //! The command line: arguments in, tables or JSON out, and an exit code that a monitor can ask for.
 
 mod ask;
+mod check;
+mod check_online;
 mod demo;
 mod feeds;
 mod feeds_try;
@@ -46,6 +48,8 @@ pub enum Command {
     Run(run::Args),
     /// See the whole program work against a simulated cloud: no config, no network, no account.
     Demo,
+    /// Is the config good? With --online: do its feeds and firewalls answer?
+    Check(check::Args),
     /// How things stand: coverage, firewalls, feeds, and what needs you (then the exit code is 3).
     Status(status::Args),
     /// What each feed gives; one feed in full; a feed tried without recording it.
@@ -87,6 +91,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<Exit> {
     match &cli.command {
         Command::Run(args) => run::run(&cli, args).await,
         Command::Demo => demo::run(&cli).await,
+        Command::Check(args) => check::run(&cli, args).await,
         Command::Status(args) => status::run(&cli, args).await,
         Command::Feeds(args) => feeds::run(&cli, args).await,
         Command::Reconcile(args) => reconcile::run(&cli, args).await,

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::config::{Config, Feed};
+use crate::config::Config;
 use crate::ledger::{ClassCount, FeedRow, Ledger, LedgerError};
 use crate::model::{Class, Direction, FeedTerms, List, Mode, OnDelist, UnixTime};
+use crate::parse::Format;
 
 use super::escape::escape;
 use super::layout::{count, heading, items, warn};
@@ -83,7 +84,7 @@ impl FeedDetails {
         } = row.terms;
         Ok(Self {
             source: feed.as_ref().map(|feed| feed.source.to_string()),
-            format: feed.as_ref().and_then(format_word),
+            format: feed.as_ref().map(|feed| format_word(feed.recipe.format)),
             interval_s: feed.as_ref().map(|feed| feed.interval.as_secs()),
             brakes: feed.as_ref().map(|feed| Brakes {
                 may_be_empty: feed.brakes.may_be_empty,
@@ -266,7 +267,9 @@ fn mode(mode: Mode) -> &'static str {
 }
 
 /// The format as the config writes it.
-fn format_word(feed: &Feed) -> Option<String> {
-    let value = serde_json::to_value(feed.recipe.format).ok()?;
-    value.as_str().map(str::to_owned)
+#[must_use]
+pub fn format_word(format: Format) -> String {
+    let value = serde_json::to_value(format).ok();
+    let word = value.as_ref().and_then(serde_json::Value::as_str);
+    word.unwrap_or_default().to_owned()
 }

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::model::Class;
+use crate::parse::Format;
 
 pub use self::parsed::{Measure, Parsed};
 
@@ -23,6 +24,10 @@ pub struct Trial {
     pub source: String,
     /// The feed of the config, where it is one.
     pub feed: Option<String>,
+    /// The format it was read as.
+    pub read_as: Format,
+    /// How that was guessed, where the recipe says `auto`.
+    pub because: Option<String>,
     /// Bytes as sent.
     pub bytes: u64,
     /// Bytes once unpacked.

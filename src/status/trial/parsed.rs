@@ -1,13 +1,15 @@
 //! A parsed body, and how it is judged.
 
 use std::collections::BTreeMap;
-use std::io;
+use std::io::{self, Read as _};
 
 use crate::fetch::{Body, Limits};
 use crate::guard::{Guard, Guards, Hold, Judgement, Origin, Strike};
 use crate::ledger::{FeedRow, Ledger, LedgerError};
 use crate::model::{Brakes, Indicator, List, Listing, Mode};
-use crate::parse::{Collector, Recipe, Record, Reject, Sink, Snapshot, Text, parse};
+use crate::parse::{
+    Collector, Format, Guess, HEAD, Recipe, Record, Reject, Sink, Snapshot, Text, guess, parse,
+};
 use crate::stage::contract::{self, Facts};
 
 use super::{Changes, Effect, Guarded, Rejected, RejectedLine, SHOWN, Trial};
@@ -19,6 +21,8 @@ pub struct Parsed {
     first: Vec<Indicator>,
     html: bool,
     bytes: u64,
+    read_as: Format,
+    because: Option<String>,
 }
 
 /// By what a body is judged.
@@ -49,6 +53,11 @@ impl Parsed {
     /// When the body cannot be unpacked or read.
     pub fn read(body: &Body, recipe: &Recipe, limits: &Limits, most: u64) -> io::Result<Self> {
         let html = contract::begins_like_html(body.reader(limits)?)?;
+        let guess = match recipe.format {
+            Format::Auto => guess_format(body, recipe, limits)?,
+            _ => None,
+        };
+        let recipe = guess.as_ref().map_or(recipe, |guess| &guess.recipe);
         let mut reader = body.reader(limits)?;
         let text = Text {
             body: &mut reader,
@@ -64,6 +73,8 @@ impl Parsed {
             first: sink.first,
             html,
             bytes: body.stored,
+            read_as: recipe.format,
+            because: guess.map(|guess| guess.because),
         })
     }
 
@@ -120,6 +131,8 @@ impl Parsed {
         Ok(Trial {
             source: String::new(),
             feed: None,
+            read_as: self.read_as,
+            because: self.because.clone(),
             bytes: self.bytes,
             unpacked_bytes: snapshot.tally().bytes,
             rows: snapshot.tally().rows,
@@ -184,6 +197,16 @@ impl Sink for First {
     fn reject(&mut self, reject: Reject) {
         self.collector.reject(reject);
     }
+}
+
+/// What an `auto` body is taken for; `None` where nothing makes sense of it, which its rejects then say.
+fn guess_format(body: &Body, recipe: &Recipe, limits: &Limits) -> io::Result<Option<Guess>> {
+    let mut head = Vec::new();
+    let reader = body.reader(limits)?;
+    reader.take(HEAD as u64 + 1).read_to_end(&mut head)?;
+    let whole = head.len() <= HEAD;
+    head.truncate(HEAD);
+    Ok(guess(recipe, &head, whole).ok())
 }
 
 fn rejects(snapshot: &Snapshot) -> Vec<Rejected> {

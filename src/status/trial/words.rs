@@ -1,5 +1,7 @@
 //! A trial as text.
 
+use crate::status::feed::format_word;
+
 use super::{Effect, Rejected, SHOWN, Trial};
 use crate::status::escape::escape;
 use crate::status::layout::Side::{Left, Right};
@@ -53,8 +55,13 @@ impl Trial {
         } else {
             format!("{} bytes, {} unpacked", self.bytes, self.unpacked_bytes)
         };
+        let read_as = match &self.because {
+            Some(because) => format!("{}: {}", format_word(self.read_as), escape(because)),
+            None => format_word(self.read_as),
+        };
         let mut facts = vec![
             ("source", escape(&self.source).into_owned()),
+            ("read as", read_as),
             (
                 "body",
                 format!(
