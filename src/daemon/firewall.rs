@@ -38,6 +38,9 @@ pub(super) async fn run(
             wait(&session, &cancel, hand, until, None).await?;
             continue;
         }
+        if read_back(&session, &link, &cancel).await?.is_some() {
+            continue;
+        }
         let plan =
             replan::turn(&session.ctx, &session.guards, &link.config, &session.heard).await?;
         if plan.batches.is_empty() {

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use crate::config::{Config, Firewall};
 use crate::guard::{self, AllowFile, GuardSet, Guards, Matching, Material, OwnGround, SetKind};
+use crate::guard::{Judgement, Strike};
 use crate::ledger::{FeedRow, FirewallRow, PlanSummary};
-use crate::model::{Action, Class, Entry, List, UnixTime};
+use crate::model::{Action, Class, Entry, Lease, List, UnixTime};
 use crate::plan::desired::{Candidate, candidates, desired};
 use crate::plan::expiry::{Belief, FeedFacts, believe};
 use crate::plan::{self, LeftOut, Plan, Standing, Wanted};
@@ -174,7 +175,8 @@ pub async fn turn(
         .drop_ended_leases(row.id, now.minus(SWEPT_AFTER))
         .await?;
     let say = say(ctx, guards, firewall.terms.grid, heard, now).await?;
-    let standing = standing(ctx, &row, now).await?;
+    let mut standing = standing(ctx, &row, now).await?;
+    standing.exempt = by_own_guards(&say, &standing.leases);
     let mut left_out = BTreeMap::new();
     let wanted = wanted(&say, &firewall.terms.accept, &mut left_out);
     let plan = plan::plan(&firewall.terms, &standing, wanted, left_out, now);
@@ -296,6 +298,23 @@ fn wanted(say: &Say, accept: &[Class], left_out: &mut BTreeMap<LeftOut, u64>) ->
         left_out,
     ));
     wanted
+}
+
+/// Leases that a guard strikes which nobody downloaded: the operator's word, and not a feed's, wants them gone.
+fn by_own_guards(say: &Say, leases: &[Lease]) -> HashSet<Entry> {
+    let struck = |lease: &&Lease| {
+        let guards = match say.guards.judge(&lease.entry.indicator) {
+            Judgement::Struck(Strike::Guarded(guards)) => guards,
+            Judgement::Carved { by, .. } => by,
+            _ => return false,
+        };
+        lease.entry.list == List::Block && guards.iter().any(|guard| !guard.origin.is_downloaded())
+    };
+    leases
+        .iter()
+        .filter(struck)
+        .map(|lease| lease.entry.clone())
+        .collect()
 }
 
 async fn beliefs(
