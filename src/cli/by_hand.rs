@@ -58,7 +58,7 @@ pub(super) async fn block(cli: &Cli, args: &BlockArgs) -> anyhow::Result<Exit> {
     let ground = Ground::open(cli).await?;
     if let Some(config) = &ground.config {
         // What a guard strikes would be listed and never blocked: better said now than wondered at later.
-        let hand = ground.ledger.hand_guards(ground.now).await?;
+        let hand = ground.ledger().hand_guards(ground.now).await?;
         let for_good = hand.into_iter().filter(|guard| guard.until.is_none());
         let by_hand = for_good.map(|guard| guard.indicator).collect();
         let guards = GuardMaterial::read(config)?.guards(Vec::new(), by_hand)?;
@@ -70,7 +70,7 @@ pub(super) async fn block(cli: &Cli, args: &BlockArgs) -> anyhow::Result<Exit> {
     let until = ground.now.plus(args.span);
     let reason = reason(args.reason.as_ref());
     ground
-        .ledger
+        .ledger()
         .block_by_hand(&indicator, until, &reason, ground.now)
         .await?;
     let said = format!("{indicator} is listed by hand until {until}");
@@ -88,7 +88,7 @@ pub(super) async fn unblock(cli: &Cli, args: &UnblockArgs) -> anyhow::Result<Exi
         reason: reason(args.reason.as_ref()),
         at: ground.now,
     };
-    let ended = ground.ledger.allow_by_hand(&guard).await?;
+    let ended = ground.ledger().allow_by_hand(&guard).await?;
     let also = if ended {
         "the block by hand has ended, and "
     } else {
@@ -102,7 +102,7 @@ pub(super) async fn allow(cli: &Cli, args: &AllowArgs) -> anyhow::Result<Exit> {
     let indicator = indicator(&args.indicator)?;
     let ground = Ground::open(cli).await?;
     if args.remove {
-        if !ground.ledger.disallow(&indicator).await? {
+        if !ground.ledger().disallow(&indicator).await? {
             bail!(
                 "{indicator} was not allowed by hand; `feedwall explain {indicator}` says what guards it"
             );
@@ -125,7 +125,7 @@ pub(super) async fn allow(cli: &Cli, args: &AllowArgs) -> anyhow::Result<Exit> {
         reason: reason(args.reason.as_ref()),
         at: ground.now,
     };
-    ground.ledger.allow_by_hand(&guard).await?;
+    ground.ledger().allow_by_hand(&guard).await?;
     let said = format!(
         "{indicator} is allowed: it is never put on a {}list, and what is there of it comes off",
         List::Block
@@ -134,9 +134,9 @@ pub(super) async fn allow(cli: &Cli, args: &AllowArgs) -> anyhow::Result<Exit> {
 }
 
 async fn end(cli: &Cli, ground: &Ground, said: &str) -> anyhow::Result<Exit> {
-    ground.ledger.raise_hand().await?;
+    ground.ledger().raise_hand().await?;
     let running = ground.daemon_running();
-    ground.ledger.close().await;
+    ground.ctx.ledger.close().await;
     if cli.json {
         print_json(&json!({ "done": said, "daemon_running": running }))?;
         return Ok(Exit::Done);

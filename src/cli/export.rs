@@ -2,15 +2,13 @@
 
 use clap::ValueEnum;
 
-use crate::clock::Clock;
 use crate::model::Directions;
 use crate::plan::Wanted;
-use crate::stage::Context;
 use crate::stage::replan::{self, GuardMaterial};
 use crate::status::export::{self, Listed};
 
 use super::ask::Ground;
-use super::{Cli, Exit, load_config, print};
+use super::{Cli, Exit, print};
 
 /// `feedwall export`
 #[derive(Debug, clap::Args)]
@@ -38,21 +36,16 @@ pub enum Format {
 }
 
 pub(super) async fn run(cli: &Cli, args: &Args) -> anyhow::Result<Exit> {
-    let config = load_config(cli)?;
-    let ground = Ground::open(cli).await?;
+    let (ground, config) = Ground::open_with_config(cli).await?;
     let now = ground.now;
-    let ctx = Context {
-        ledger: std::sync::Arc::new(ground.ledger),
-        clock: Clock::system(),
-    };
     let guards = GuardMaterial::read(&config)?;
-    let listed = join(replan::cleared(&ctx, &guards, now).await?);
+    let listed = join(replan::cleared(&ground.ctx, &guards, now).await?);
     let feeds: Vec<String> = config
         .feeds
         .iter()
         .map(|feed| feed.name.to_string())
         .collect();
-    ctx.ledger.close().await;
+    ground.close().await;
     let text = write(args.format, &listed, &feeds, now)?;
     print(text.trim_end())?;
     Ok(Exit::Done)

@@ -2,8 +2,12 @@
 
 mod ask;
 mod by_hand;
+mod check;
+mod check_online;
 mod demo;
 mod export;
+mod feeds;
+mod feeds_try;
 pub mod logs;
 pub mod progress;
 mod reconcile;
@@ -47,8 +51,12 @@ pub enum Command {
     Run(run::Args),
     /// See the whole program work against a simulated cloud: no config, no network, no account.
     Demo,
+    /// Is the config good? With --online: do its feeds and firewalls answer?
+    Check(check::Args),
     /// How things stand: coverage, firewalls, feeds, and what needs you (then the exit code is 3).
     Status(status::Args),
+    /// What each feed gives; one feed in full; a feed tried without recording it.
+    Feeds(feeds::Args),
     /// Read the cloud's lists back, show where they differ from ours, and repair our own entries.
     Reconcile(reconcile::Args),
     /// Block something by hand, for a while.
@@ -98,7 +106,9 @@ pub async fn run(cli: Cli) -> anyhow::Result<Exit> {
     match &cli.command {
         Command::Run(args) => run::run(&cli, args).await,
         Command::Demo => demo::run(&cli).await,
+        Command::Check(args) => check::run(&cli, args).await,
         Command::Status(args) => status::run(&cli, args).await,
+        Command::Feeds(args) => feeds::run(&cli, args).await,
         Command::Reconcile(args) => reconcile::run(&cli, args).await,
         Command::Block(args) => by_hand::block(&cli, args).await,
         Command::Unblock(args) => by_hand::unblock(&cli, args).await,

@@ -42,7 +42,7 @@ pub(super) async fn withdraw(cli: &Cli, args: &WithdrawArgs) -> anyhow::Result<E
     let rows = chosen(&ground, args.firewall.as_ref()).await?;
     let mut entries = 0;
     for row in &rows {
-        entries += ground.ledger.lease_counts(row.id, ground.now).await?.held;
+        entries += ground.ledger().lease_counts(row.id, ground.now).await?.held;
     }
     let names: Vec<&str> = rows.iter().map(|row| row.name.as_str()).collect();
     let names = names.join(", ");
@@ -51,11 +51,11 @@ pub(super) async fn withdraw(cli: &Cli, args: &WithdrawArgs) -> anyhow::Result<E
         return Ok(Exit::Done);
     }
     for row in &rows {
-        ground.ledger.withdraw(row.id, true).await?;
+        ground.ledger().withdraw(row.id, true).await?;
     }
-    ground.ledger.raise_hand().await?;
+    ground.ledger().raise_hand().await?;
     let running = ground.daemon_running();
-    ground.ledger.close().await;
+    ground.close().await;
     let left = if running {
         None
     } else {
@@ -69,10 +69,10 @@ pub(super) async fn resume(cli: &Cli, args: &ResumeArgs) -> anyhow::Result<Exit>
     let rows = chosen(&ground, args.firewall.as_ref()).await?;
     let quiet: Vec<&FirewallRow> = rows.iter().filter(|row| row.withdrawn).collect();
     for row in &quiet {
-        ground.ledger.withdraw(row.id, false).await?;
+        ground.ledger().withdraw(row.id, false).await?;
     }
-    ground.ledger.raise_hand().await?;
-    ground.ledger.close().await;
+    ground.ledger().raise_hand().await?;
+    ground.close().await;
     let names: Vec<&str> = quiet.iter().map(|row| row.name.as_str()).collect();
     if cli.json {
         print_json(&json!({ "resumed": names }))?;
@@ -90,7 +90,7 @@ pub(super) async fn resume(cli: &Cli, args: &ResumeArgs) -> anyhow::Result<Exit>
 async fn chosen(ground: &Ground, name: Option<&Name>) -> anyhow::Result<Vec<FirewallRow>> {
     match name {
         Some(name) => Ok(vec![ground.firewall(name.as_str()).await?]),
-        None => Ok(ground.ledger.firewalls().await?),
+        None => Ok(ground.ledger().firewalls().await?),
     }
 }
 

@@ -18,6 +18,7 @@ mod lock;
 mod read;
 mod read_back;
 mod snapshots;
+mod story;
 mod trials;
 
 use std::path::{Path, PathBuf};
@@ -39,6 +40,7 @@ pub use self::lock::DaemonLock;
 pub use self::read::FeedListings;
 pub use self::read_back::ReadState;
 pub use self::snapshots::{GoodBody, HeldSnapshot};
+pub use self::story::ClassCount;
 pub use self::trials::Quarantined;
 
 type Result<T> = std::result::Result<T, LedgerError>;

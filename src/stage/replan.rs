@@ -91,6 +91,117 @@ impl GuardMaterial {
     }
 }
 
+impl Say {
+    /// The guards, with what the allow feeds say.
+    #[must_use]
+    pub fn guards(&self) -> &Guards {
+        &self.guards
+    }
+
+    /// What feeds want on a list, by indicator.
+    #[must_use]
+    pub fn candidates(&self, list: List) -> &[Candidate] {
+        match list {
+            List::Block => &self.block,
+            List::Allow => &self.allow,
+        }
+    }
+}
+
+/// A plan that was made without recording anything, and what it was made of, for commands that ask.
+#[derive(Debug)]
+pub struct Draft {
+    /// What all feeds say.
+    pub say: Say,
+    /// What the ledger knows of the firewall.
+    pub standing: Standing,
+    /// What the guards and the firewall's classes let through, by entry.
+    pub wanted: Vec<Wanted>,
+    /// The plan.
+    pub plan: Plan,
+}
+
+/// Makes the plan of one firewall and writes nothing.
+///
+/// # Errors
+/// When the ledger cannot be read.
+pub async fn draft(
+    ctx: &Context,
+    guards: &GuardMaterial,
+    firewall: &Firewall,
+    heard: &Heard,
+) -> Result<Draft, StageError> {
+    let now = ctx.clock.now();
+    let row = row(ctx, firewall).await?;
+    let Made {
+        say,
+        standing,
+        wanted,
+        left_out,
+    } = make(ctx, guards, firewall, &row, heard).await?;
+    let plan = plan::plan(&firewall.terms, &standing, wanted.clone(), left_out, now);
+    Ok(Draft {
+        say,
+        standing,
+        wanted,
+        plan,
+    })
+}
+
+/// What a plan is made of.
+struct Made {
+    say: Say,
+    standing: Standing,
+    wanted: Vec<Wanted>,
+    left_out: BTreeMap<LeftOut, u64>,
+}
+
+async fn make(
+    ctx: &Context,
+    guards: &GuardMaterial,
+    firewall: &Firewall,
+    row: &FirewallRow,
+    heard: &Heard,
+) -> Result<Made, StageError> {
+    let now = ctx.clock.now();
+    let say = say(ctx, guards, firewall.terms.grid, heard, now).await?;
+    let mut standing = standing(ctx, row, now).await?;
+    standing.exempt = by_own_guards(&say, &standing.leases);
+    let mut left_out = BTreeMap::new();
+    let wanted = wanted(&say, &firewall.terms.accept, &mut left_out);
+    Ok(Made {
+        say,
+        standing,
+        wanted,
+        left_out,
+    })
+}
+
+/// The guards with what the allow feeds say now, for a command that judges for itself.
+///
+/// # Errors
+/// When the ledger cannot be read.
+pub async fn guards_now(
+    ctx: &Context,
+    guards: &GuardMaterial,
+    heard: &Heard,
+) -> Result<Guards, StageError> {
+    let now = ctx.clock.now();
+    let mut sets = Vec::new();
+    let feeds = ctx.ledger.feeds().await?;
+    for feed in feeds.iter().filter(|feed| feed.terms.list == List::Allow) {
+        let beliefs = beliefs(ctx, feed, Duration::ZERO, heard, now).await?;
+        sets.push(guard_set(feed, &beliefs));
+    }
+    guards.guards(sets, by_hand(ctx, now).await?)
+}
+
+/// What the operator's hand guards.
+async fn by_hand(ctx: &Context, now: UnixTime) -> Result<Vec<Indicator>, StageError> {
+    let words = ctx.ledger.hand_guards(now).await?;
+    Ok(words.into_iter().map(|word| word.indicator).collect())
+}
+
 /// Makes the plan of one firewall and records its numbers.
 ///
 /// # Errors
@@ -106,11 +217,12 @@ pub async fn turn(
     ctx.ledger
         .drop_ended_leases(row.id, now.minus(SWEPT_AFTER))
         .await?;
-    let say = say(ctx, guards, firewall.terms.grid, heard, now).await?;
-    let mut standing = standing(ctx, &row, now).await?;
-    standing.exempt = by_own_guards(&say, &standing.leases);
-    let mut left_out = BTreeMap::new();
-    let wanted = wanted(&say, &firewall.terms.accept, &mut left_out);
+    let Made {
+        standing,
+        wanted,
+        left_out,
+        ..
+    } = make(ctx, guards, firewall, &row, heard).await?;
     let plan = plan::plan(&firewall.terms, &standing, wanted, left_out, now);
     ctx.ledger.acquit(row.id, &plan.acquitted).await?;
     let summary = PlanSummary {
@@ -195,10 +307,8 @@ pub async fn say(
             }
         }
     }
-    let by_hand = ctx.ledger.hand_guards(now).await?;
-    let by_hand = by_hand.into_iter().map(|guard| guard.indicator).collect();
     Ok(Say {
-        guards: guards.guards(sets, by_hand)?,
+        guards: guards.guards(sets, by_hand(ctx, now).await?)?,
         block: candidates(block),
         allow: candidates(allow),
     })
@@ -279,11 +389,7 @@ async fn beliefs(
     heard: &Heard,
     now: UnixTime,
 ) -> Result<Vec<Belief>, StageError> {
-    let facts = FeedFacts {
-        terms: feed.terms.clone(),
-        last_good: feed.last_good,
-        patience_until: patience(feed, heard),
-    };
+    let facts = facts(feed, heard);
     let mut beliefs = Vec::new();
     let mut listings = ctx.ledger.listings(feed.id);
     loop {
@@ -295,6 +401,16 @@ async fn beliefs(
             .iter()
             .filter_map(|listing| believe(&facts, listing, grid, now));
         beliefs.extend(believed);
+    }
+}
+
+/// What a feed's listings are judged by.
+#[must_use]
+pub fn facts(feed: &FeedRow, heard: &Heard) -> FeedFacts {
+    FeedFacts {
+        terms: feed.terms.clone(),
+        last_good: feed.last_good,
+        patience_until: patience(feed, heard),
     }
 }
 
