@@ -8,11 +8,14 @@
 //! A test fails until all three agree.
 
 mod address;
+mod body;
 mod changes;
 mod credentials;
 pub mod defaults;
 mod fault;
 mod feed;
+mod feed_lines;
+mod fetching;
 mod firewall;
 mod guard;
 mod judge;
@@ -22,6 +25,8 @@ mod lines;
 mod print;
 mod read;
 mod section;
+mod sent;
+mod source;
 mod syntax;
 mod value;
 mod words;
@@ -48,6 +53,8 @@ use crate::plan::FirewallTerms;
 pub struct Config {
     /// `[ledger]`
     pub ledger: Ledger,
+    /// `[fetch]`
+    pub fetch: Fetch,
     /// `[guard]`
     pub guard: Guard,
     /// `[[feed]]`, in the file's order.
@@ -65,6 +72,13 @@ pub struct Ledger {
     pub path: PathBuf,
     /// How long call history and dead listings stay.
     pub keep_history: Duration,
+}
+
+/// What holds for every fetch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fetch {
+    /// How publishers reach whoever runs this, told in `User-Agent`.
+    pub contact: Option<String>,
 }
 
 /// What must never be blocked, beside the built-in ranges.
@@ -93,6 +107,8 @@ pub struct Feed {
     pub recipe: Recipe,
     /// How often it is asked.
     pub interval: Duration,
+    /// The least time between two polls that its publisher takes, where one is known.
+    pub floor: Option<Duration>,
     /// What its listings are worth.
     pub terms: FeedTerms,
     /// When a fetch is not believed.

@@ -10,7 +10,7 @@ use super::fault::{ConfigError, ConfigFaults, Fault, Lines};
 use super::keys::Key;
 use super::section::{Section, kind};
 use super::value::shown;
-use super::{Config, feed, firewall, guard, judge, keys, ledger, syntax};
+use super::{Config, feed, fetching, firewall, guard, judge, keys, ledger, syntax};
 
 /// A file larger than this is no config.
 const MOST_BYTES: u64 = 8 << 20;
@@ -91,6 +91,10 @@ impl Reading {
         let nothing = DeTable::new();
         self.done(Section::new(lines, "", 0, root, keys::ROOT));
 
+        let mut section = self.one(lines, root, &nothing, "fetch", keys::FETCH);
+        let fetch = fetching::read(&mut section);
+        self.done(section);
+
         let mut section = self.one(lines, root, &nothing, "guard", keys::GUARD);
         let (guard, allow_private) = guard::read(&mut section);
         self.done(section);
@@ -129,6 +133,7 @@ impl Reading {
         self.warnings.extend(judge::shared_sources(&feeds));
         Config {
             ledger,
+            fetch,
             guard,
             feeds: feeds.into_iter().filter_map(|feed| feed.feed).collect(),
             firewalls: firewalls
@@ -151,7 +156,7 @@ impl Reading {
         root: &'a DeTable<'a>,
         nothing: &'a DeTable<'a>,
         name: &str,
-        keys: &[Key],
+        keys: &'static [Key],
     ) -> Section<'a> {
         let place = format!("[{name}]");
         let Some(item) = root.get(name) else {
@@ -175,7 +180,7 @@ impl Reading {
         lines: &'a Lines<'a>,
         root: &'a DeTable<'a>,
         name: &str,
-        keys: &[Key],
+        keys: &'static [Key],
     ) -> Vec<Section<'a>> {
         let Some(item) = root.get(name) else {
             return Vec::new();

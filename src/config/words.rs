@@ -2,6 +2,7 @@
 
 use toml::de::DeValue;
 
+use crate::fetch::{HttpSource, Source};
 use crate::model::{Class, Directions, List, Mode, OnDelist};
 use crate::parse::{Format, Urls};
 
@@ -37,15 +38,42 @@ pub(super) const CLASSES: &[(&str, Class)] = &[
     ("domain", Class::Domain),
 ];
 
-/// The formats of the design, each with what `parse` calls it; those without are refused by name.
-const FORMATS: &[(&str, Option<Format>)] = &[
-    ("text", Some(Format::Text)),
-    ("csv", Some(Format::Csv)),
-    ("hosts", Some(Format::Hosts)),
-    ("adblock", Some(Format::Adblock)),
-    ("dshield", Some(Format::Dshield)),
-    ("rpz", Some(Format::Rpz)),
-    ("auto", Some(Format::Auto)),
+/// How a feed is asked for: part of what `format` says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Protocol {
+    /// One body under one address.
+    Plain,
+}
+
+impl Protocol {
+    /// The source that is asked so.
+    pub(super) fn source(self, http: HttpSource) -> Source {
+        match self {
+            Self::Plain => Source::Http(Box::new(http)),
+        }
+    }
+
+    /// How a source is asked.
+    pub(super) fn of(source: &Source) -> Self {
+        match source {
+            Source::Http(_)
+            | Source::Taxii(_)
+            | Source::Misp(_)
+            | Source::File(_)
+            | Source::Glob(_) => Self::Plain,
+        }
+    }
+}
+
+/// The formats of the design, each with what it means; those without a meaning are refused by name.
+const FORMATS: &[(&str, Option<(Format, Protocol)>)] = &[
+    ("text", Some((Format::Text, Protocol::Plain))),
+    ("csv", Some((Format::Csv, Protocol::Plain))),
+    ("hosts", Some((Format::Hosts, Protocol::Plain))),
+    ("adblock", Some((Format::Adblock, Protocol::Plain))),
+    ("dshield", Some((Format::Dshield, Protocol::Plain))),
+    ("rpz", Some((Format::Rpz, Protocol::Plain))),
+    ("auto", Some((Format::Auto, Protocol::Plain))),
     ("json", None),
     ("ndjson", None),
     ("stix", None),
@@ -54,8 +82,8 @@ const FORMATS: &[(&str, Option<Format>)] = &[
     ("misp-warninglist", None),
 ];
 
-/// A format that `parse` knows.
-pub(super) fn format(item: &Item<'_>) -> Result<Format, Problems> {
+/// A format that can be read, and how its source is asked.
+pub(super) fn format(item: &Item<'_>) -> Result<(Format, Protocol), Problems> {
     let written = text(item, "the name of a format")?;
     match FORMATS.iter().find(|(word, _)| *word == written) {
         Some((_, Some(format))) => return Ok(*format),
@@ -75,8 +103,9 @@ pub(super) fn format(item: &Item<'_>) -> Result<Format, Problems> {
 }
 
 /// A format as the config writes it.
-pub(super) fn format_word(format: Format) -> &'static str {
-    let known = FORMATS.iter().find(|(_, known)| *known == Some(format));
+pub(super) fn format_word(format: Format, protocol: Protocol) -> &'static str {
+    let meant = Some((format, protocol));
+    let known = FORMATS.iter().find(|(_, known)| *known == meant);
     known.map_or("", |(word, _)| word)
 }
 
