@@ -7,9 +7,10 @@ use super::{Reason, Recipe, Said};
 /// A row's field, as the config names it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Column {
-    /// By the header's word for it, whatever its case.
+    /// By the header's word for it, whatever its case. In JSON by its key exactly, or by a pointer into
+    /// the item (RFC 6901): `/ioc/value`.
     Name(Box<str>),
-    /// By its place, counted from 1.
+    /// By its place, counted from 1. In JSON of an item that is a list; a lone string has one place.
     Number(usize),
 }
 
@@ -164,24 +165,29 @@ impl Condition {
 
 impl<C> Fields<C> {
     /// The same fields, each found by `find`; `None` where one is not there.
-    pub(super) fn resolve<D>(&self, find: impl Fn(&C) -> Option<D>) -> Option<Fields<D>> {
-        let optional = |column: &Option<C>| match column {
-            Some(column) => find(column).map(Some),
-            None => Some(None),
-        };
-        let filter = |filter: &Filter<C>| {
-            Some(Filter {
-                column: find(&filter.column)?,
-                condition: filter.condition.clone(),
-            })
-        };
-        Some(Fields {
-            indicator: self.indicator.resolve(&find)?,
-            filters: self.filters.iter().map(filter).collect::<Option<_>>()?,
-            confidence: optional(&self.confidence)?,
-            dated: optional(&self.dated)?,
-            valid_until: optional(&self.valid_until)?,
-        })
+    pub(super) fn resolve<D: Default>(&self, find: impl Fn(&C) -> Option<D>) -> Option<Fields<D>> {
+        let mut all = true;
+        let fields = self.map(|column| {
+            let found = find(column);
+            all &= found.is_some();
+            found.unwrap_or_default()
+        });
+        all.then_some(fields)
+    }
+
+    /// The same fields, each as `find` finds it.
+    pub(super) fn map<D>(&self, mut find: impl FnMut(&C) -> D) -> Fields<D> {
+        let filters = self.filters.iter().map(|filter| Filter {
+            column: find(&filter.column),
+            condition: filter.condition.clone(),
+        });
+        Fields {
+            filters: filters.collect(),
+            indicator: self.indicator.map(&mut find),
+            confidence: self.confidence.as_ref().map(&mut find),
+            dated: self.dated.as_ref().map(&mut find),
+            valid_until: self.valid_until.as_ref().map(&mut find),
+        }
     }
 
     /// What a row says, each of its fields given by `cell`; `None` where `where` passes over it.
@@ -217,23 +223,23 @@ impl<C> Take<C> {
         }
     }
 
-    fn resolve<D>(&self, find: &impl Fn(&C) -> Option<D>) -> Option<Take<D>> {
-        Some(match self {
-            Self::One(column) => Take::One(find(column)?),
+    fn map<D>(&self, mut find: impl FnMut(&C) -> D) -> Take<D> {
+        match self {
+            Self::One(column) => Take::One(find(column)),
             Self::Network { address, length } => Take::Network {
-                address: find(address)?,
-                length: find(length)?,
+                address: find(address),
+                length: find(length),
             },
             Self::Range { start, end } => Take::Range {
-                start: find(start)?,
-                end: find(end)?,
+                start: find(start),
+                end: find(end),
             },
             Self::Block { start, end, length } => Take::Block {
-                start: find(start)?,
-                end: find(end)?,
-                length: find(length)?,
+                start: find(start),
+                end: find(end),
+                length: find(length),
             },
-        })
+        }
     }
 
     fn read<'a>(

@@ -10,16 +10,22 @@ mod cells;
 mod column;
 mod csv;
 mod dshield;
+mod extract;
 mod fields;
 mod hosts;
+mod items;
+mod json;
 mod lines;
 mod names;
+mod ndjson;
+mod path;
 mod range;
 mod reason;
 mod recipe;
 mod rpz;
 mod shared;
 mod snapshot;
+mod stix;
 mod text;
 mod token;
 mod url;
@@ -33,6 +39,7 @@ use crate::model::{Indicator, UnixTime};
 
 pub use auto::{Guess, HEAD, guess};
 pub use fields::{Column, Condition, ConditionError, Fields, Filter, Take};
+pub use path::{Path, PathError};
 pub use reason::Reason;
 pub use recipe::{Format, MinPrefix, PARSER_VERSION, Recipe, Urls};
 pub use snapshot::{Collector, ReasonTally, Rejects, Row, Snapshot};
@@ -90,8 +97,12 @@ pub struct Tally {
     pub lines: u64,
     /// Rows (lines or items that say something): those taken and those rejected.
     pub rows: u64,
-    /// Rows that `where` passed over, neither taken nor rejected.
+    /// Rows that `where` passed over, and objects that say nothing about hosts (a file's hash, a report):
+    /// neither taken nor rejected.
     pub passed_over: u64,
+    /// The body is not whole: its JSON ends early or breaks off, or it turned out to be a list that must not
+    /// be read. What was taken from it may be shown, and is never to be recorded.
+    pub broken: bool,
 }
 
 /// Reads `text` to its end and hands everything in it to `sink`. A body that is a web page, and with
@@ -136,6 +147,9 @@ fn read_as(recipe: &Recipe, text: Text<'_>, sink: &mut dyn Sink) -> io::Result<T
         Format::Adblock => adblock::parse(recipe, text, &mut out)?,
         Format::Dshield => dshield::parse(recipe, text, &mut out)?,
         Format::Rpz => rpz::parse(recipe, text, &mut out)?,
+        Format::Json => json::parse(recipe, text, &mut out)?,
+        Format::Ndjson => ndjson::parse(recipe, text, &mut out)?,
+        Format::Stix => stix::parse(recipe, text, &mut out)?,
     }
     Ok(out.tally)
 }
@@ -182,6 +196,23 @@ impl<'a> Out<'a> {
     fn row_of_many(&mut self, indicators: impl Iterator<Item = Indicator>) {
         self.tally.rows += 1;
         indicators.for_each(|one| self.record(one, Said::default()));
+    }
+
+    /// Counts a row that was taken and lists more than one thing, some with an end before the row's own.
+    fn row_said(
+        &mut self,
+        indicators: impl Iterator<Item = (Indicator, Option<UnixTime>)>,
+        said: Said,
+    ) {
+        self.tally.rows += 1;
+        for (indicator, end) in indicators {
+            let valid_until = said.valid_until.into_iter().chain(end).min();
+            let said = Said {
+                valid_until,
+                ..said
+            };
+            self.record(indicator, said);
+        }
     }
 
     fn record(&mut self, indicator: Indicator, said: Said) {

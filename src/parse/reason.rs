@@ -1,5 +1,6 @@
 //! Why a row was not taken.
 
+use serde_json::error::Category;
 use thiserror::Error;
 
 use crate::model::IndicatorError;
@@ -127,9 +128,65 @@ pub enum Reason {
     /// First and last address are not those of the network that the mask makes.
     #[error("start, end and mask of the block do not agree")]
     Disagree,
+    /// Inside a value.
+    #[error("the JSON ends early, so that the body is cut short")]
+    JsonEnds,
+    /// Above the items, where there is no telling what follows.
+    #[error("the JSON is broken here, and what follows was not read")]
+    JsonBroken,
+    /// RFC 8259 §2: one value and blanks.
+    #[error("more follows after the end of the JSON")]
+    JsonGoesOn,
+    /// RFC 8259 §4: readers disagree about which of the two counts.
+    #[error("a key on the way to the items stands twice")]
+    KeyTwice,
+    /// More than [`Reason::LARGEST`] bytes.
+    #[error("the item is larger than {} MiB", Self::LARGEST >> 20)]
+    TooLarge,
+    /// The item alone; what follows is read.
+    #[error("the item is no JSON")]
+    NotJson,
+    /// What the config or the format asks for.
+    #[error("a field that counts stands twice in the item, or is of another kind than it must be")]
+    BadField,
+    /// More than [`Reason::LONGEST`] bytes.
+    #[error("a field that counts is longer than {} KiB", Self::LONGEST / 1024)]
+    LongField,
+    /// The config or the format asks for it.
+    #[error("the item has no such field")]
+    NoField,
+    /// An error's message in the place of a list.
+    #[error("there is nothing where the items should be")]
+    NoItems,
+    /// `stix`: nor is it a bundle or an envelope.
+    #[error("the object has no type, so that it is no STIX")]
+    NoType,
+    /// `stix`: STIX 2.1 §9.
+    #[error("the pattern is no STIX pattern")]
+    Pattern,
+    /// `stix`: `AND`, `FOLLOWEDBY`.
+    #[error("the pattern accuses a host only together with something else, not by itself")]
+    Together,
+    /// `stix`: `REPEATS 5 TIMES`.
+    #[error("the pattern accuses a host only if it is met more than once")]
+    Repeated,
+    /// `stix`: `LIKE`, `MATCHES`, `!=`, `NOT`, `EXISTS` and the like.
+    #[error("the pattern compares a host with something else than =, IN or ISSUBSET")]
+    Compares,
 }
 
 impl Reason {
     /// The longest line that is read, in bytes; a longer one is rejected and skipped.
     pub const LONGEST: usize = 64 * 1024;
+
+    /// The largest item of a JSON body that is read, in bytes; a larger one is rejected and skipped.
+    pub const LARGEST: usize = 1024 * 1024;
+
+    /// Why an item could not be read.
+    pub(super) fn of_json(error: &serde_json::Error) -> Self {
+        match error.classify() {
+            Category::Data => Self::BadField,
+            Category::Io | Category::Syntax | Category::Eof => Self::NotJson,
+        }
+    }
 }

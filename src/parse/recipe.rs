@@ -1,6 +1,6 @@
 //! How a feed's body is to be read.
 
-use super::Fields;
+use super::{Fields, Path};
 
 /// Raised whenever the same body and recipe would give other records than before.
 pub const PARSER_VERSION: u32 = 1;
@@ -23,6 +23,12 @@ pub enum Format {
     Dshield,
     /// A response policy zone.
     Rpz,
+    /// One JSON value with a list of items in it.
+    Json,
+    /// One JSON object a line.
+    Ndjson,
+    /// STIX 2.0 or 2.1, from a file or a TAXII server.
+    Stix,
 }
 
 /// How a feed's body is to be read. A change of any of it makes the next body be parsed anew.
@@ -39,6 +45,12 @@ pub struct Recipe {
     pub fields: Fields,
     /// What divides a table's cells, an ASCII sign; absent, the first of `,` `;` TAB `|` that fits.
     pub delimiter: Option<u8>,
+    /// `json` alone: the way to the items. Where it leads to a list, its elements are the items; what it
+    /// leads to otherwise is one.
+    pub items: Path,
+    /// `stix` alone: objects that name an address, a domain or a URL count too, without an indicator that
+    /// says what they mean. Most are no threats but what threats were seen with.
+    pub observables: bool,
 }
 
 /// What a URL with a path stands for.
@@ -67,7 +79,7 @@ impl Format {
     /// Whether [`Recipe::fields`] means anything to the format.
     #[must_use]
     pub const fn has_fields(self) -> bool {
-        matches!(self, Self::Auto | Self::Csv)
+        matches!(self, Self::Auto | Self::Csv | Self::Json | Self::Ndjson)
     }
 }
 
@@ -81,6 +93,8 @@ impl Recipe {
             min_prefix: MinPrefix::default(),
             fields: Fields::default(),
             delimiter: None,
+            items: Path::default(),
+            observables: false,
         }
     }
 
@@ -108,7 +122,9 @@ mod tests {
     #[test]
     fn every_option_changes_the_fingerprint() {
         let plain = || Recipe::new(Format::Text);
-        let changes: [fn(&mut Recipe); 10] = [
+        let changes: [fn(&mut Recipe); 12] = [
+            |recipe| recipe.observables = true,
+            |recipe| recipe.items = Path::try_new("/data").unwrap(),
             |recipe| recipe.format = Format::Csv,
             |recipe| recipe.urls = Urls::Host,
             |recipe| recipe.min_prefix.v4 = 9,
@@ -131,7 +147,7 @@ mod tests {
             plain().fingerprint(),
             "1 Recipe { format: Text, urls: Reject, min_prefix: MinPrefix { v4: 8, v6: 16 }, \
              fields: Fields { indicator: One(Number(1)), filters: [], confidence: None, dated: None, \
-             valid_until: None }, delimiter: None }"
+             valid_until: None }, delimiter: None, items: Path([]), observables: false }"
         );
     }
 

@@ -132,6 +132,13 @@ impl Snapshot {
         self.overflowed
     }
 
+    /// Whether the body broke off, so that what it lists is a part only ([`Tally::broken`]): such a snapshot
+    /// is held as a truncated one, and never recorded.
+    #[must_use]
+    pub fn broken(&self) -> bool {
+        self.tally.broken
+    }
+
     fn settle(&mut self) {
         self.ipv4.settle(Ord::cmp);
         self.ipv6.settle(Ord::cmp);

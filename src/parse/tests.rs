@@ -60,6 +60,12 @@ fn listing(recipe: &Recipe, mut body: &[u8], ends_surely: bool) -> String {
         "= {} lines, {} rows, {} bytes",
         tally.lines, tally.rows, tally.bytes
     );
+    if tally.passed_over > 0 {
+        let _ = writeln!(listing.0, "= {} passed over", tally.passed_over);
+    }
+    if tally.broken {
+        listing.0.push_str("= broken\n");
+    }
     listing.0
 }
 
@@ -104,29 +110,52 @@ fn rpz() {
 
 #[test]
 fn csv() {
+    five_bodies("csv", "csv", &with_fields(Format::Csv, "seen"));
+}
+
+#[test]
+fn json() {
+    let recipe = Recipe {
+        items: Path::try_new("/data").unwrap(),
+        ..with_fields(Format::Json, "/seen/last")
+    };
+    five_bodies("json", "json", &recipe);
+}
+
+#[test]
+fn ndjson() {
+    five_bodies("ndjson", "json", &with_fields(Format::Ndjson, "seen"));
+}
+
+#[test]
+fn stix() {
+    five_bodies("stix", "json", &Recipe::new(Format::Stix));
+}
+
+/// Every field and every kind of filter.
+fn with_fields(format: Format, dated: &str) -> Recipe {
     let column = |word: &str| Column::Name(word.into());
     let filter = |word: &str, condition: &str| Filter {
         column: column(word),
         condition: Condition::try_new(condition).unwrap(),
     };
-    let recipe = Recipe {
+    Recipe {
         fields: Fields {
             indicator: Take::One(column("ioc")),
             filters: vec![filter("type", "!=md5"), filter("score", ">=50")],
             confidence: Some(column("score")),
-            dated: Some(column("seen")),
+            dated: Some(column(dated)),
             valid_until: Some(column("until")),
         },
-        ..Recipe::new(Format::Csv)
-    };
-    five_bodies("csv", "csv", &recipe);
+        ..Recipe::new(format)
+    }
 }
 
 proptest! {
     /// No body panics, and every row is either taken or rejected, however the body is cut.
     #[test]
-    fn no_body_panics(body in prop::collection::vec(prop_oneof![any::<u8>(), prop::sample::select(b"0123456789./:-#;,|^$\"@ \t\r\n[]()*%abcxn".as_slice())], 0..300), surely: bool) {
-        for format in [Format::Auto, Format::Text, Format::Csv, Format::Hosts, Format::Adblock, Format::Dshield, Format::Rpz] {
+    fn no_body_panics(body in prop::collection::vec(prop_oneof![any::<u8>(), prop::sample::select(b"0123456789./:-#;,|^$\"@{}\\ \t\r\n[]()*%abcxn".as_slice())], 0..300), surely: bool) {
+        for format in [Format::Auto, Format::Text, Format::Csv, Format::Hosts, Format::Adblock, Format::Dshield, Format::Rpz, Format::Json, Format::Ndjson, Format::Stix] {
             listing(&Recipe::new(format), &body, surely);
         }
     }
