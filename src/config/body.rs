@@ -3,10 +3,10 @@
 use toml::Value as Written;
 use toml::de::DeValue;
 
-use crate::parse::{Column, Condition, Fields, Filter, Format, MinPrefix, Recipe, Take};
+use crate::parse::{Column, Condition, Fields, Filter, Format, MinPrefix, Path, Recipe, Take};
 
 use super::section::{At, Found, Item, Origin, Problem, Problems, Section, kind};
-use super::value::{entries, shown, text, whole, word, wrong};
+use super::value::{boolean, entries, shown, text, whole, word, wrong};
 use super::words::Protocol;
 use super::{defaults, words};
 
@@ -57,6 +57,8 @@ fn table(section: &mut Section<'_>, format: &Found<Protocol>, recipe: &mut Recip
     let valid_until = section.read("expires_column", None, maybe_column);
     let filters = section.read("where", Vec::new(), filters);
     let delimiter = section.read("delimiter", None, delimiter);
+    let items = section.read("items", Path::default(), items);
+    let observables = section.read("observables", defaults::OBSERVABLES, boolean);
     let word = words::format_word(recipe.format, format.value);
     let mut refuse = |what: &str, keys: &[&At]| {
         let known = format.at.origin != Origin::Faulty;
@@ -91,6 +93,16 @@ fn table(section: &mut Section<'_>, format: &Found<Protocol>, recipe: &mut Recip
         recipe.delimiter = delimiter.value;
     } else {
         refuse("delimiter", &[&delimiter.at]);
+    }
+    if recipe.format == Format::Json {
+        recipe.items = items.value;
+    } else {
+        refuse("path to its items", &[&items.at]);
+    }
+    if recipe.format == Format::Stix {
+        recipe.observables = observables.value;
+    } else {
+        refuse("observables", &[&observables.at]);
     }
 }
 
@@ -221,6 +233,12 @@ fn delimiter(item: &Item<'_>) -> Result<Option<u8>, Problems> {
         [sign] if *sign == b'\t' || *sign == b' ' || sign.is_ascii_punctuation() => Ok(Some(*sign)),
         _ => wrong(format!("takes {takes}, not {}", shown(written))),
     }
+}
+
+/// Where the items of a JSON body stand.
+fn items(item: &Item<'_>) -> Result<Path, Problems> {
+    let written = text(item, r#"the path to the items, such as "/data/list""#)?;
+    Path::try_new(written).or_else(|broken| wrong(broken.to_string()))
 }
 
 /// A member of a zip archive, or a glob of its name.

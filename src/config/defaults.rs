@@ -47,8 +47,8 @@ pub const MODE: Mode = Mode::Snapshot;
 pub const ON_DELIST: OnDelist = OnDelist::AgeOut;
 /// `[[feed]] max_age`: off.
 pub const MAX_AGE: Option<Duration> = None;
-/// `[[feed]] delimiter`: the first of `,` `;` TAB `|` that fits.
-pub const DELIMITER: Option<u8> = None;
+/// `[[feed]] observables`: most are no threats but what threats were seen with.
+pub const OBSERVABLES: bool = false;
 /// `[[feed]] urls`: one bad file must not block its host.
 pub const URLS: Urls = Urls::Reject;
 /// `[[feed]] may_be_empty`: an empty download must not unblock everything.

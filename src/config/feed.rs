@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use toml::de::DeTable;
 
-use crate::fetch::{self, Limits, Source};
+use crate::catalog::{self, Preset, Standing};
+use crate::fetch::{Limits, Source};
 use crate::model::{Brakes, Directions, FeedTerms, List, Mode, Name, OnDelist};
 use crate::parse::MinPrefix;
 
@@ -12,7 +13,7 @@ use super::body::{self, BodyRead};
 use super::fault::Lines;
 use super::section::{Found, Item, Origin, Problems, Section};
 use super::value::{LONGEST, SECOND, boolean, duration, duration_text, number, size, whole, word};
-use super::{Feed, defaults, keys, source, value, words};
+use super::{Feed, defaults, keys, preset, source, value, words};
 
 /// One feed as read, with the places that rules across sections look at.
 #[derive(Debug)]
@@ -58,24 +59,33 @@ pub(super) fn read_defaults(section: &mut Section<'_>) {
     source::read_defaults(section);
 }
 
+/// What of other sections a feed is read with.
+#[derive(Debug)]
+pub(super) struct Around<'a> {
+    pub min_prefix: MinPrefix,
+    pub allow_private: &'a Found<bool>,
+    /// Whether publishers are told who reads them.
+    pub contact: bool,
+}
+
 /// Reads one `[[feed]]`.
-pub(super) fn read(
-    section: &mut Section<'_>,
-    min_prefix: MinPrefix,
-    allow_private: &Found<bool>,
-) -> FeedRead {
+pub(super) fn read(section: &mut Section<'_>, around: &Around<'_>) -> FeedRead {
     let name = section.need("name", "is missing; each feed needs one", value::name);
-    let body = body::read(section, min_prefix);
-    let source = source::read(section, &body.protocol, allow_private);
+    let preset = preset::take(section, preset::is_feed);
+    let body = body::read(section, around.min_prefix);
+    let source = source::read(section, &preset, &body.protocol, around.allow_private);
     let terms = terms(section);
     let bounds = bounds(section);
+    if let Some(source) = &source {
+        preset.judge(section, source, &terms.interval, around.contact);
+    }
     judge(section, &terms, &bounds);
     remark(section, &terms, &bounds);
     let ttl = terms.ttl.clone();
     let known = name.as_ref().zip(source.as_ref());
     let feed = known.map(|(name, source)| {
         let (name, source) = (name.value.clone(), source.value.clone());
-        build(name, source, body, terms, &bounds)
+        build(name, source, preset.preset, body, terms, &bounds)
     });
     FeedRead {
         name,
@@ -85,10 +95,15 @@ pub(super) fn read(
     }
 }
 
-/// What `like` would be if the file said nothing but its name and source.
+/// What `like` would be if the file said nothing but its name, its source and its preset.
 pub(super) fn with_defaults(like: &Feed) -> Feed {
+    let preset = like.preset.and_then(catalog::find);
     let (nothing, lines) = (DeTable::new(), Lines::new(""));
     let mut section = Section::new(&lines, "", 0, &nothing, keys::FEED);
+    if let Some(preset) = preset {
+        let here = section.at("preset", Origin::Own);
+        section.take_preset(&here, preset.keys());
+    }
     let body = body::read(&mut section, like.recipe.min_prefix);
     let (terms, bounds) = (terms(&mut section), bounds(&mut section));
     let source = match &like.source {
@@ -97,13 +112,27 @@ pub(super) fn with_defaults(like: &Feed) -> Feed {
         }
         file @ (Source::File(_) | Source::Glob(_)) => file.clone(),
     };
-    build(like.name.clone(), source, body, terms, &bounds)
+    build(like.name.clone(), source, preset, body, terms, &bounds)
 }
 
-fn build(name: Name, source: Source, body: BodyRead, terms: Terms, bounds: &Bounds) -> Feed {
+fn build(
+    name: Name,
+    source: Source,
+    preset: Option<&'static Preset>,
+    body: BodyRead,
+    terms: Terms,
+    bounds: &Bounds,
+) -> Feed {
+    let publisher = preset.filter(|preset| preset::is_asked(preset, &source));
+    let retired = publisher.and_then(|preset| match &preset.standing {
+        Standing::Retired(why) => Some(why.as_str()),
+        _ => None,
+    });
     Feed {
         name,
-        floor: fetch::floor_for(&source),
+        preset: preset.map(|preset| preset.name.as_str()),
+        retired,
+        floor: preset::floor(publisher, &source),
         source,
         limits: bounds.limits(&body),
         recipe: body.recipe,

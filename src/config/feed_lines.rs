@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use toml::Value;
 
+use crate::catalog;
 use crate::fetch::{HttpSource, Limits, Source};
 use crate::model::{Brakes, FeedTerms};
 use crate::parse::{Format, Recipe};
@@ -12,23 +13,27 @@ use crate::parse::{Format, Recipe};
 use super::lines::{Line, path_text, whole};
 use super::value::{duration_text, size_text, word_of};
 use super::words::Protocol;
-use super::{Feed, address, body, feed, sent, words};
+use super::{Feed, address, body, feed, preset, sent, words};
 
 /// A key with its value.
 type Entry = (&'static str, Value);
 
-/// What a feed must say itself.
-const REQUIRED: [&str; 3] = ["name", "url", "path"];
-
 /// Every key that means something to the feed.
 pub(super) fn lines(one: &Feed) -> Vec<Line> {
     let mut defaults = entries(&feed::with_defaults(one));
-    defaults.extend(columns(&Recipe::new(Format::Auto)));
+    for format in [Format::Auto, Format::Json, Format::Stix] {
+        defaults.extend(columns(&Recipe::new(format)));
+    }
+    let publisher = one.preset.and_then(catalog::find);
+    let publisher = publisher.is_some_and(|preset| preset::is_asked(preset, &one.source));
     let default = |key: &str| {
         let known = defaults.iter().find(|(known, _)| *known == key);
-        known
-            .filter(|_| !REQUIRED.contains(&key))
-            .map(|(_, value)| value.clone())
+        let must = match key {
+            "name" | "preset" | "path" => true,
+            "url" => !publisher,
+            _ => false,
+        };
+        known.filter(|_| !must).map(|(_, value)| value.clone())
     };
     let lines = entries(one).into_iter();
     lines
@@ -44,6 +49,7 @@ fn entries(feed: &Feed) -> Vec<Entry> {
     let protocol = Protocol::of(&feed.source);
     let format = words::format_word(feed.recipe.format, protocol);
     let mut entries = vec![("name", Value::from(feed.name.as_str()))];
+    entries.extend(feed.preset.map(|preset| ("preset", preset.into())));
     let along = match &feed.source {
         Source::Http(http) | Source::Taxii(http) | Source::Misp(http) => {
             entries.push(("url", address::url_text(&http.url).into()));
@@ -71,7 +77,7 @@ fn entries(feed: &Feed) -> Vec<Entry> {
     entries
 }
 
-/// The keys of formats with columns.
+/// The keys of some formats alone.
 fn columns(recipe: &Recipe) -> Vec<Entry> {
     let fields = &recipe.fields;
     let mut entries = Vec::new();
@@ -87,6 +93,11 @@ fn columns(recipe: &Recipe) -> Vec<Entry> {
     }
     if body::has_delimiter(recipe.format) {
         entries.push(("delimiter", body::write_delimiter(recipe.delimiter)));
+    }
+    match recipe.format {
+        Format::Json => entries.push(("items", recipe.items.to_string().into())),
+        Format::Stix => entries.push(("observables", recipe.observables.into())),
+        _ => {}
     }
     entries
 }

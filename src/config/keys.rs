@@ -88,6 +88,7 @@ pub(super) const MIN_PREFIX: &[Key] = &[built("v4"), built("v6")];
 /// `[[feed]]` and `[defaults]`
 pub(super) const FEED: &[Key] = &[
     own("name"),
+    own("preset"),
     own("url"),
     own("url_key"),
     own("path"),
@@ -98,6 +99,8 @@ pub(super) const FEED: &[Key] = &[
     built("expires_column"),
     built("where"),
     built("delimiter"),
+    built("items"),
+    built("observables"),
     built("member"),
     own("header"),
     own("query"),
@@ -121,7 +124,6 @@ pub(super) const FEED: &[Key] = &[
     built("max_size"),
     built("max_unpacked"),
     built("timeout"),
-    later("preset", "preset", "there is no catalogue of feeds"),
     later("tls", "tls", "nothing about TLS can be set but `ca_file`"),
 ];
 

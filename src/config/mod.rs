@@ -22,6 +22,7 @@ mod judge;
 mod keys;
 mod ledger;
 mod lines;
+mod preset;
 mod print;
 mod read;
 mod section;
@@ -99,6 +100,10 @@ pub struct Guard {
 pub struct Feed {
     /// Its identity in the ledger.
     pub name: Name,
+    /// Which feed of the catalogue it is.
+    pub preset: Option<&'static str>,
+    /// Why it is no more, and what to use instead, where the catalogue knows.
+    pub retired: Option<&'static str>,
     /// Where it comes from.
     pub source: Source,
     /// Bounds of a fetch.

@@ -101,10 +101,15 @@ impl Reading {
 
         let mut defaults = self.one(lines, root, &nothing, "defaults", keys::FEED);
         feed::read_defaults(&mut defaults);
+        let around = feed::Around {
+            min_prefix: guard.min_prefix,
+            allow_private: &allow_private,
+            contact: fetch.contact.is_some(),
+        };
         let mut feeds = Vec::new();
         for mut section in self.several(lines, root, "feed", keys::FEED) {
             section.fall_back_to(&defaults);
-            feeds.push(feed::read(&mut section, guard.min_prefix, &allow_private));
+            feeds.push(feed::read(&mut section, &around));
             self.done(section);
         }
         self.done(defaults);

@@ -8,6 +8,7 @@ use url::Url;
 use crate::fetch::{HttpSource, Login, Source, Value};
 
 use super::address::{self, Address, Ground};
+use super::preset::Taken;
 use super::section::{Found, Item, Origin, Problems, Section};
 use super::value::{absolute, text, wrong};
 use super::words::Protocol;
@@ -32,6 +33,7 @@ pub(super) fn read_defaults(section: &mut Section<'_>) {
 /// Reads where a feed comes from; the `protocol` belongs to its format.
 pub(super) fn read(
     section: &mut Section<'_>,
+    preset: &Taken,
     protocol: &Found<Protocol>,
     allow_private: &Found<bool>,
 ) -> Option<Found<Source>> {
@@ -68,13 +70,17 @@ pub(super) fn read(
             }
         };
     }
-    let missing = "names no source; give it a `url` or a `path`";
     if path == Origin::BuiltIn {
         let whole = section.at("", Origin::BuiltIn);
-        section.fault(&whole, missing);
+        if !preset.is_faulty() {
+            section.fault(
+                &whole,
+                "names no source; give it a `url`, a `path` or a `preset`",
+            );
+        }
         return None;
     }
-    let path = section.need("path", missing, file_or_files)?;
+    let path = section.need("path", "", file_or_files)?;
     along.refuse(section, protocol);
     Some(path)
 }
@@ -110,7 +116,8 @@ fn judge_url(
     });
     let key = &along.url_key;
     let place = address::has_key_place(&url.value);
-    section.rule(&[&url.at, &key.at], !place || key.value.is_some(), || {
+    let told = url.at.origin == Origin::Preset;
+    section.rule(&[&url.at, &key.at], !place || key.value.is_some() || told, || {
         "has a place for a key, `{key}`, and nothing says which; write `url_key = { file = \"/path\" }`".to_owned()
     });
     section.rule(&[&key.at, &url.at], place || key.value.is_none(), || {

@@ -74,7 +74,7 @@ fn every_fault_has_its_words() {
 fn the_sample_passes() {
     let config = parsed(SAMPLE);
     assert_eq!(config.warnings, Vec::<String>::new());
-    assert_eq!(config.feeds.len(), 3);
+    assert_eq!(config.feeds.len(), 4);
     assert_eq!(
         config.feed(&name("soc")).unwrap().source,
         Source::File(PathBuf::from("/srv/soc/block.txt"))

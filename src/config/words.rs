@@ -41,8 +41,10 @@ pub(super) const CLASSES: &[(&str, Class)] = &[
 /// How a feed is asked for: part of what `format` says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Protocol {
-    /// One body under one address.
+    /// One body under one address, or a file.
     Plain,
+    /// The pages of a TAXII 2.1 collection.
+    Taxii,
 }
 
 impl Protocol {
@@ -50,17 +52,15 @@ impl Protocol {
     pub(super) fn source(self, http: HttpSource) -> Source {
         match self {
             Self::Plain => Source::Http(Box::new(http)),
+            Self::Taxii => Source::Taxii(Box::new(http)),
         }
     }
 
     /// How a source is asked.
     pub(super) fn of(source: &Source) -> Self {
         match source {
-            Source::Http(_)
-            | Source::Taxii(_)
-            | Source::Misp(_)
-            | Source::File(_)
-            | Source::Glob(_) => Self::Plain,
+            Source::Taxii(_) => Self::Taxii,
+            _ => Self::Plain,
         }
     }
 }
@@ -74,10 +74,10 @@ const FORMATS: &[(&str, Option<(Format, Protocol)>)] = &[
     ("dshield", Some((Format::Dshield, Protocol::Plain))),
     ("rpz", Some((Format::Rpz, Protocol::Plain))),
     ("auto", Some((Format::Auto, Protocol::Plain))),
-    ("json", None),
-    ("ndjson", None),
-    ("stix", None),
-    ("taxii", None),
+    ("json", Some((Format::Json, Protocol::Plain))),
+    ("ndjson", Some((Format::Ndjson, Protocol::Plain))),
+    ("stix", Some((Format::Stix, Protocol::Plain))),
+    ("taxii", Some((Format::Stix, Protocol::Taxii))),
     ("misp", None),
     ("misp-warninglist", None),
 ];
