@@ -78,8 +78,14 @@ CREATE TABLE firewalls (
     desired    INTEGER NOT NULL DEFAULT 0,
     pending    INTEGER NOT NULL DEFAULT 0,
     left_out   TEXT    NOT NULL DEFAULT '{}',
+    -- Deletes that the last plan wanted, and those of them that wait for `feedwall approve --firewall`.
+    wanted_deletes INTEGER NOT NULL DEFAULT 0,
+    held_deletes   INTEGER NOT NULL DEFAULT 0,
     -- The last whole read-back of the cloud's list.
     read_at    INTEGER,
+    -- Why the list must be read before the next plan; NULL where nothing asks for it.
+    read_wanted TEXT,
+    drift      TEXT, -- what it found, counted (JSON)
     "foreign"  INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 
@@ -95,6 +101,9 @@ CREATE TABLE leases (
     call_id      INTEGER,
     doubt        TEXT,
     confirmed_at INTEGER,
+    -- How often a read-back missed it, and whether a shortened EndTime was repaired: each once.
+    missed       INTEGER NOT NULL DEFAULT 0,
+    repaired     INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (firewall_id, list, key, direction)
 ) STRICT, WITHOUT ROWID;
 

@@ -4,11 +4,13 @@ use std::io::IsTerminal as _;
 
 use tracing_subscriber::EnvFilter;
 
-use super::Cli;
+use super::{Cli, Command};
 
 /// Starts logging. `FEEDWALL_LOG` (such as `feedwall=debug`) goes before `--verbose`.
 pub fn start(cli: &Cli) {
     let default = match cli.verbose {
+        // The demo tells its story itself.
+        0 if matches!(cli.command, Command::Demo) => "error",
         0 => "feedwall=info,warn",
         1 => "feedwall=debug,info",
         _ => "trace",

@@ -1,10 +1,16 @@
 //! The command line: arguments in, tables or JSON out, and an exit code that a monitor can ask for.
 
+mod ask;
+mod demo;
 pub mod logs;
 pub mod progress;
+mod reconcile;
 mod run;
 mod sim;
+mod status;
+mod unbuilt;
 
+use std::ffi::OsString;
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -36,8 +42,17 @@ pub struct Cli {
 pub enum Command {
     /// Poll the feeds, plan, and keep the firewalls' lists as they should be.
     Run(run::Args),
+    /// See the whole program work against a simulated cloud: no config, no network, no account.
+    Demo,
+    /// How things stand: coverage, firewalls, feeds, and what needs you (then the exit code is 3).
+    Status(status::Args),
+    /// Read the cloud's lists back, show where they differ from ours, and repair our own entries.
+    Reconcile(reconcile::Args),
     /// A simulated cloud on loopback, to try feedwall against.
-    Sim(sim::Args),
+    Sim(Box<sim::Args>),
+    /// What is no command, or none yet.
+    #[command(external_subcommand)]
+    Other(Vec<OsString>),
 }
 
 /// How a command ended. The numbers are the process's exit codes.
@@ -47,11 +62,18 @@ pub enum Exit {
     Done = 0,
     /// It failed.
     Failed = 1,
+    /// It was asked for in a way that cannot be answered.
+    Usage = 2,
     /// Done, but something waits for a person.
     NeedsYou = 3,
     /// The config is faulty.
     Config = 78,
 }
+
+/// A command line that cannot be answered, in a sentence; its exit code is 2.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Misused(pub String);
 
 /// Runs the command.
 ///
@@ -60,7 +82,11 @@ pub enum Exit {
 pub async fn run(cli: Cli) -> anyhow::Result<Exit> {
     match &cli.command {
         Command::Run(args) => run::run(&cli, args).await,
+        Command::Demo => demo::run(&cli).await,
+        Command::Status(args) => status::run(&cli, args).await,
+        Command::Reconcile(args) => reconcile::run(&cli, args).await,
         Command::Sim(args) => sim::run(&cli, args).await,
+        Command::Other(words) => unbuilt::refuse(words),
     }
 }
 
@@ -70,8 +96,14 @@ pub fn fail(fault: &anyhow::Error) -> ExitCode {
     let mut err = anstream::stderr().lock();
     // There is nobody left to tell when standard error is gone.
     let _ = writeln!(err, "feedwall: {fault:#}");
-    let config = fault.downcast_ref::<ConfigError>().is_some();
-    if config { Exit::Config } else { Exit::Failed }.into()
+    if fault.downcast_ref::<ConfigError>().is_some() {
+        Exit::Config
+    } else if fault.downcast_ref::<Misused>().is_some() {
+        Exit::Usage
+    } else {
+        Exit::Failed
+    }
+    .into()
 }
 
 /// Reads the config that `--config` names.

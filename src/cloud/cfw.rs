@@ -339,7 +339,7 @@ mod tests {
             to_value(&add).unwrap(),
             json!({
                 "RuleType": 1,
-                "IOC": [{"IP": "192.0.2.10", "Direction": 1}, {"Domain": "example.com", "Direction": 0}],
+                "IOC": [{"IP": "192.0.2.10", "Direction": 1}, {"IP": "", "Domain": "example.com", "Direction": 0}],
                 "IocAction": "add",
                 "StartTime": "2026-01-01 00:00:00",
                 "EndTime": "3000-01-01 00:00:00",

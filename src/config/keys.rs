@@ -204,7 +204,7 @@ fn unknown(keys: &[Key], name: &str, shown: &str) -> String {
 
 /// The word that `name` was probably meant to be: one slip, and one more for each five letters; the first
 /// of several that are equally near.
-pub(super) fn nearest<'a>(name: &str, words: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(name: &str, words: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let name = name.to_lowercase();
     words
         .map(|word| (strsim::damerau_levenshtein(&name, word), word))

@@ -36,6 +36,7 @@ mod words;
 mod tests;
 
 pub use fault::{ConfigError, ConfigFaults, Fault};
+pub(crate) use keys::nearest;
 
 use std::path::PathBuf;
 use std::time::Duration;

@@ -7,10 +7,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::model::UnixTime;
 use crate::plan::Plan;
-use crate::stage::replan;
+use crate::stage::reconcile::{self, ReadSummary};
 use crate::stage::send::{self, Link, SendSummary, Stop};
+use crate::stage::{StageError, replan};
 
-use super::{Session, sleep};
+use super::{Session, sleep, watch};
 
 /// The first plan of a ledger waits so long for feeds that were never polled.
 const FIRST_WAIT: Duration = Duration::from_secs(120);
@@ -27,7 +28,7 @@ pub(super) async fn run(
     cancel: CancellationToken,
 ) -> anyhow::Result<()> {
     wait_for_feeds(&session, &cancel).await?;
-    while !cancel.is_cancelled() {
+    while watch::believed(&session, &cancel).await && !cancel.is_cancelled() {
         let hand = session.ctx.ledger.hand().await?;
         let changed = session.changed.notified();
         tokio::pin!(changed);
@@ -37,10 +38,13 @@ pub(super) async fn run(
             wait(&session, &cancel, hand, until, None).await?;
             continue;
         }
+        if read_back(&session, &link, &cancel).await?.is_some() {
+            continue;
+        }
         let plan =
             replan::turn(&session.ctx, &session.guards, &link.config, &session.heard).await?;
         if plan.batches.is_empty() {
-            let until = next_due(&session, &plan);
+            let until = next_due(&session, &link, &plan).await?;
             wait(&session, &cancel, hand, until, Some(changed)).await?;
             continue;
         }
@@ -76,7 +80,7 @@ pub(super) fn tell(link: &Link, summary: &SendSummary) {
     let [deleted, edited, added] = summary.entries;
     tracing::info!(%firewall, calls = summary.calls, applied = summary.applied, added, edited, deleted, "sent");
     match &summary.stop {
-        None | Some(Stop::Cancelled) => {}
+        None | Some(Stop::Cancelled | Stop::ReadFirst) => {}
         Some(Stop::Full) => {
             tracing::warn!(%firewall, "the list is full; what does not fit is left out for now");
         }
@@ -96,10 +100,78 @@ pub(super) async fn held_until(session: &Session, link: &Link) -> anyhow::Result
     Ok(row.not_before.filter(|until| *until > now))
 }
 
-fn next_due(session: &Session, plan: &Plan) -> UnixTime {
+/// Reads the firewall's lists back where that is due. Says why where they could not be read; the firewall is
+/// then left alone for a while, for nothing is written to lists that nobody knows.
+pub(super) async fn read_back(
+    session: &Session,
+    link: &Link,
+    cancel: &CancellationToken,
+) -> anyhow::Result<Option<String>> {
+    let ctx = &session.ctx;
+    let row = replan::row(ctx, &link.config).await?;
+    let now = ctx.clock.now();
+    let state = ctx.ledger.read_state(row.id, now).await?;
+    let Some(why) = reconcile::due(link, &row, state, now) else {
+        return Ok(None);
+    };
+    tracing::debug!(firewall = %link.config.name, why, "reading the lists back");
+    let read = match reconcile::turn(ctx, link, false, cancel).await {
+        Ok(summary) => summary,
+        Err(StageError::Credentials(fault)) => ReadSummary {
+            failure: Some(fault.to_string()),
+            ..ReadSummary::default()
+        },
+        Err(fault) => return Err(fault.into()),
+    };
+    tell_reading(link, &read);
+    if let Some(failure) = &read.failure
+        && !cancel.is_cancelled()
+    {
+        let trouble = format!("the lists cannot be read back: {failure}");
+        let until = ctx.clock.now().plus(send::backoff(row.failures));
+        ctx.ledger
+            .hold_firewall(row.id, until, &trouble, now)
+            .await?;
+    } else if row.trouble.is_some() {
+        ctx.ledger.release_firewall(row.id).await?;
+    }
+    Ok(read.failure)
+}
+
+fn tell_reading(link: &Link, read: &ReadSummary) {
+    let firewall = &link.config.name;
+    let drift = &read.drift;
+    if let Some(why) = &read.failure {
+        tracing::warn!(%firewall, why, "the lists could not be read back");
+        return;
+    }
+    tracing::info!(
+        %firewall, calls = read.calls, rows = read.rows, confirmed = drift.confirmed.len(),
+        settled = drift.settled.len(), missing = read.gone.len(), foreign = drift.foreign_places,
+        "read back"
+    );
+    if let Some(seconds) = drift.zone_fault {
+        tracing::error!(
+            %firewall, seconds,
+            "most EndTimes on the list are off by this much alike: set the firewall's `time_zone` right"
+        );
+    }
+    let others = drift.shortened.len() + drift.taken_over.len() + read.gone.len();
+    if others > 0 {
+        tracing::warn!(
+            %firewall, shortened = drift.shortened.len(), prolonged = drift.taken_over.len(), gone = read.gone.len(),
+            "somebody else changed entries of ours"
+        );
+    }
+}
+
+async fn next_due(session: &Session, link: &Link, plan: &Plan) -> anyhow::Result<UnixTime> {
     let now = session.ctx.clock.now();
-    let latest = now.plus(LONGEST);
-    plan.next_due.map_or(latest, |due| due.min(latest))
+    let row = replan::row(&session.ctx, &link.config).await?;
+    let state = session.ctx.ledger.read_state(row.id, now).await?;
+    let reading = reconcile::next_due(link, &row, state);
+    let due = [plan.next_due, reading].into_iter().flatten();
+    Ok(due.fold(now.plus(LONGEST), UnixTime::min))
 }
 
 /// Waits until `until`, a ring, a raised hand, or the end.

@@ -13,7 +13,7 @@ use crate::model::UnixTime;
 use crate::stage::StageError;
 use crate::stage::intake::{self, PollEnd, PollSummary};
 
-use super::{Session, sleep};
+use super::{Session, sleep, watch};
 
 /// Feeds that are polled at a time.
 const AT_ONCE: usize = 4;
@@ -23,6 +23,9 @@ const LOOK: Duration = Duration::from_secs(2);
 
 pub(super) async fn run(session: Arc<Session>, cancel: CancellationToken) -> anyhow::Result<()> {
     loop {
+        if !watch::believed(&session, &cancel).await {
+            return Ok(());
+        }
         let now = session.ctx.clock.now();
         let rows = session.ctx.ledger.feeds().await?;
         let is_due = |row: &FeedRow| row.next_poll.is_none_or(|at| at <= now);

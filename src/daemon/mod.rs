@@ -4,6 +4,7 @@ mod firewall;
 mod intake;
 mod once;
 mod session;
+mod watch;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -36,6 +37,9 @@ impl Daemon {
     pub async fn open(ledger: &Path, clock: Clock) -> anyhow::Result<Self> {
         let lock = DaemonLock::take(ledger)?;
         let ledger = Arc::new(Ledger::open(ledger).await?);
+        if let Some(last_word) = ledger.last_word().await? {
+            clock.hold_against(last_word);
+        }
         Ok(Self {
             ctx: Context { ledger, clock },
             limits: Arc::default(),

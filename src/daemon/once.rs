@@ -10,7 +10,7 @@ use crate::stage::intake::{PollEnd, PollSummary};
 use crate::stage::replan;
 use crate::stage::send::{self, Link, SendSummary, Stop};
 
-use super::{Session, firewall, intake, sleep};
+use super::{Session, firewall, intake, sleep, watch};
 
 /// Rounds in a row in which nothing is taken, after which `--once` gives up.
 const FRUITLESS: u32 = 6;
@@ -52,6 +52,14 @@ impl Session {
         dry_run: bool,
         cancel: &CancellationToken,
     ) -> anyhow::Result<OnceSummary> {
+        if self.ctx.clock.doubt().is_some() {
+            watch::ask_the_cloud(&self).await;
+        }
+        if let Some(doubt) = self.ctx.clock.doubt() {
+            anyhow::bail!(
+                "{doubt}, and no firewall answered with the right time: nothing was polled or sent. Set the clock right"
+            );
+        }
         let polls = tokio::select! {
             () = cancel.cancelled() => return Ok(OnceSummary::default()),
             polls = intake::poll_all(&self) => polls?,
@@ -76,7 +84,12 @@ impl Session {
         Ok(summary)
     }
 
-    async fn converge(
+    /// Plans and sends until nothing is left for one firewall: what was sent, the last plan, and why it is
+    /// not done, where it is not. `dry_run` sends nothing.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read or written.
+    pub async fn converge(
         &self,
         link: &Link,
         dry_run: bool,
@@ -85,6 +98,15 @@ impl Session {
         let mut total = SendSummary::default();
         let mut fruitless = 0;
         loop {
+            if !dry_run && let Some(why) = firewall::read_back(self, link, cancel).await? {
+                fruitless += 1;
+                if fruitless >= FRUITLESS || cancel.is_cancelled() {
+                    return Ok((total, Plan::default(), Some(why)));
+                }
+                let until = firewall::held_until(self, link).await?;
+                self.wait_until(until, cancel).await;
+                continue;
+            }
             let plan = replan::turn(&self.ctx, &self.guards, &link.config, &self.heard).await?;
             if dry_run || (plan.batches.is_empty() && plan.waiting == 0) {
                 return Ok((total, plan, None));
@@ -107,7 +129,7 @@ impl Session {
                     return Ok((total, plan, Some(why)));
                 }
                 Some(Stop::Backoff(until, _)) => self.wait_until(Some(until), cancel).await,
-                Some(Stop::Full | Stop::Cancelled) | None => {}
+                Some(Stop::Full | Stop::ReadFirst | Stop::Cancelled) | None => {}
             }
         }
     }

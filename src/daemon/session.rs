@@ -14,7 +14,7 @@ use crate::stage::Context;
 use crate::stage::replan::{GuardMaterial, Heard};
 use crate::stage::send::{self, Link};
 
-use super::{fetcher, firewall, intake};
+use super::{fetcher, firewall, intake, watch};
 
 /// How long calls and polls that are under way may take to end when the daemon stops.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -24,7 +24,8 @@ pub struct Session {
     pub(super) ctx: Context,
     pub(super) config: Arc<Config>,
     pub(super) fetcher: Fetcher,
-    pub(super) guards: Arc<GuardMaterial>,
+    /// What the config says must never be blocked.
+    pub guards: Arc<GuardMaterial>,
     pub(super) heard: Heard,
     /// The firewalls at run time.
     pub links: Vec<Arc<Link>>,
@@ -76,6 +77,7 @@ impl Session {
         let stop = cancel.child_token();
         let session = Arc::new(self);
         let mut loops = JoinSet::new();
+        loops.spawn(watch::run(Arc::clone(&session), stop.clone()));
         loops.spawn(intake::run(Arc::clone(&session), stop.clone()));
         for link in &session.links {
             let link = Arc::clone(link);
@@ -108,6 +110,8 @@ impl Session {
 async fn recover(ctx: &Context, link: &Link) -> anyhow::Result<()> {
     let open = send::recover(ctx, link).await?;
     if open > 0 {
+        let why = "calls of an earlier run have no answer on record";
+        ctx.ledger.want_read(link.id, why).await?;
         tracing::warn!(
             firewall = %link.config.name,
             calls = open,

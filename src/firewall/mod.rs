@@ -1,5 +1,6 @@
 //! What a firewall takes: the only place that knows both the model and the cloud.
 
+mod observe;
 mod outcome;
 
 use std::time::Duration;
@@ -10,6 +11,7 @@ use crate::cloud::cfw::{Ioc, IocAction, ModifyBlockIgnoreList, RuleType};
 use crate::model::{Action, Direction, Entry, Indicator, List, UnixTime};
 use crate::plan::Batch;
 
+pub use self::observe::{observed, page};
 pub use self::outcome::{Upshot, settlement};
 
 /// How far back a StartTime lies, so that no difference of clocks makes an entry begin in the future.

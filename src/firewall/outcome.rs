@@ -23,6 +23,8 @@ pub enum Upshot {
     },
     /// The lists are full: no more adds before a new plan.
     Full,
+    /// It was refused, but may have been applied before: the lists must be read first.
+    ReadFirst,
     /// The keys have ended.
     NewKeys,
     /// Our clock is off.

@@ -363,7 +363,7 @@ fn pack(entries: &[Entry]) -> Vec<u8> {
     packed
 }
 
-fn unpack(list: List, mut packed: &[u8]) -> Result<Vec<Entry>> {
+pub(super) fn unpack(list: List, mut packed: &[u8]) -> Result<Vec<Entry>> {
     let mut entries = Vec::new();
     while let [direction, length, rest @ ..] = packed {
         let (key, rest) = rest

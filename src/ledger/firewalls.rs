@@ -4,6 +4,7 @@ use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 
 use crate::model::{Name, UnixTime};
+use crate::plan::drift::DriftCounts;
 
 use super::feeds::count;
 use super::{Ledger, LedgerError, Result};
@@ -29,6 +30,10 @@ pub struct FirewallRow {
     pub plan: Option<PlanSummary>,
     /// The last whole read-back.
     pub read_at: Option<UnixTime>,
+    /// Why its lists must be read before the next plan.
+    pub read_wanted: Option<String>,
+    /// What the last read-back found.
+    pub drift: Option<DriftCounts>,
     /// Entries of others on its lists, as last read.
     pub foreign: u64,
 }
@@ -44,6 +49,10 @@ pub struct PlanSummary {
     pub pending: u64,
     /// What was left out and why, as JSON: `{"reason": entries}`.
     pub left_out: String,
+    /// Deletes that it wanted.
+    pub wanted_deletes: u64,
+    /// Of those, the ones that wait for `feedwall approve --firewall`.
+    pub held_deletes: u64,
 }
 
 impl Ledger {
@@ -102,13 +111,17 @@ impl Ledger {
     pub async fn record_plan(&self, firewall: i64, plan: &PlanSummary) -> Result<()> {
         let mut tx = self.begin().await?;
         sqlx::query(
-            "UPDATE firewalls SET planned_at = ?2, desired = ?3, pending = ?4, left_out = ?5 WHERE id = ?1",
+            "UPDATE firewalls SET planned_at = ?2, desired = ?3, pending = ?4, left_out = ?5,
+                 wanted_deletes = ?6, held_deletes = ?7
+             WHERE id = ?1",
         )
         .bind(firewall)
         .bind(plan.at.seconds())
         .bind(i64::try_from(plan.desired).unwrap_or(i64::MAX))
         .bind(i64::try_from(plan.pending).unwrap_or(i64::MAX))
         .bind(&plan.left_out)
+        .bind(i64::try_from(plan.wanted_deletes).unwrap_or(i64::MAX))
+        .bind(i64::try_from(plan.held_deletes).unwrap_or(i64::MAX))
         .execute(&mut *tx)
         .await?;
         tx.commit().await?;
@@ -174,6 +187,8 @@ fn read_firewall(row: &SqliteRow) -> Result<FirewallRow> {
             desired: count(row, "desired")?,
             pending: count(row, "pending")?,
             left_out: row.try_get("left_out")?,
+            wanted_deletes: count(row, "wanted_deletes")?,
+            held_deletes: count(row, "held_deletes")?,
         }),
     };
     Ok(FirewallRow {
@@ -186,6 +201,10 @@ fn read_firewall(row: &SqliteRow) -> Result<FirewallRow> {
         trouble_since: time("trouble_since")?,
         plan,
         read_at: time("read_at")?,
+        read_wanted: row.try_get("read_wanted")?,
+        drift: row
+            .try_get::<Option<String>, _>("drift")?
+            .and_then(|json| serde_json::from_str(&json).ok()),
         foreign: count(row, "foreign")?,
     })
 }

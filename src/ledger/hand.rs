@@ -1,5 +1,7 @@
-//! The operator's hand: commands that changed the ledger say so, and the running daemon looks every few
-//! seconds.
+//! Words between the daemon and the commands: a raised hand that the daemon looks for every few seconds, and
+//! the daemon's trouble with the clock, for `status`.
+
+use crate::model::UnixTime;
 
 use super::{Ledger, Result};
 
@@ -30,5 +32,54 @@ impl Ledger {
                 .fetch_optional(&self.readers)
                 .await?;
         Ok(raised.unwrap_or(0))
+    }
+
+    /// Says why the clock is not believed; `None`: it is.
+    ///
+    /// # Errors
+    /// When the ledger cannot be written.
+    pub async fn tell_clock(&self, doubt: Option<&str>) -> Result<()> {
+        if self.clock_doubt().await?.as_deref() == doubt {
+            return Ok(());
+        }
+        let mut tx = self.begin().await?;
+        sqlx::query("DELETE FROM meta WHERE name = 'clock'")
+            .execute(&mut *tx)
+            .await?;
+        if let Some(doubt) = doubt {
+            sqlx::query("INSERT INTO meta (name, value) VALUES ('clock', ?)")
+                .bind(doubt)
+                .execute(&mut *tx)
+                .await?;
+        }
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// Why the daemon does not believe the clock.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    pub async fn clock_doubt(&self) -> Result<Option<String>> {
+        Ok(
+            sqlx::query_scalar("SELECT value FROM meta WHERE name = 'clock'")
+                .fetch_optional(&self.readers)
+                .await?,
+        )
+    }
+
+    /// The latest time on record: no clock that lies before it is right.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    pub async fn last_word(&self) -> Result<Option<UnixTime>> {
+        let latest: Option<i64> = sqlx::query_scalar(
+            "SELECT max(at) FROM (SELECT max(last_poll) AS at FROM feeds
+                 UNION ALL SELECT max(sent_ms) / 1000 FROM calls
+                 UNION ALL SELECT max(planned_at) FROM firewalls)",
+        )
+        .fetch_one(&self.readers)
+        .await?;
+        Ok(latest.map(UnixTime::from_seconds))
     }
 }

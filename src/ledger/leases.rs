@@ -136,16 +136,17 @@ impl Ledger {
         })
     }
 
-    /// Forgets leases whose EndTime has passed: the cloud dropped them by itself. Returns how many.
+    /// Forgets leases whose EndTime passed before `before`: the cloud has dropped them by itself, and a
+    /// read-back has had the time to find one that still stands. Returns how many.
     ///
     /// # Errors
     /// When the ledger cannot be written.
-    pub async fn drop_ended_leases(&self, firewall: i64, now: UnixTime) -> Result<u64> {
+    pub async fn drop_ended_leases(&self, firewall: i64, before: UnixTime) -> Result<u64> {
         let ended: bool = sqlx::query_scalar(
             "SELECT EXISTS (SELECT 1 FROM leases WHERE firewall_id = ? AND end_time <= ?)",
         )
         .bind(firewall)
-        .bind(now.seconds())
+        .bind(before.seconds())
         .fetch_one(&self.readers)
         .await?;
         if !ended {
@@ -154,7 +155,7 @@ impl Ledger {
         let mut tx = self.begin().await?;
         let gone = sqlx::query("DELETE FROM leases WHERE firewall_id = ? AND end_time <= ?")
             .bind(firewall)
-            .bind(now.seconds())
+            .bind(before.seconds())
             .execute(&mut *tx)
             .await?
             .rows_affected();

@@ -14,6 +14,7 @@ mod leases;
 mod listings;
 mod lock;
 mod read;
+mod read_back;
 mod snapshots;
 mod trials;
 
@@ -33,6 +34,7 @@ pub use self::leases::{LeaseCounts, LeaseRow};
 pub use self::listings::Delta;
 pub use self::lock::DaemonLock;
 pub use self::read::FeedListings;
+pub use self::read_back::ReadState;
 pub use self::snapshots::{GoodBody, HeldSnapshot};
 pub use self::trials::Quarantined;
 

@@ -96,20 +96,7 @@ impl Ledger {
         }
         let mut tx = self.begin().await?;
         clear_suspects(&mut tx, firewall, entries).await?;
-        let empty: Vec<i64> = sqlx::query_scalar(
-            "SELECT id FROM trials WHERE firewall_id = ? AND role <> 'fork'
-                 AND NOT EXISTS (SELECT 1 FROM suspects WHERE trial_id = trials.id)",
-        )
-        .bind(firewall)
-        .fetch_all(&mut *tx)
-        .await?;
-        for id in empty {
-            // A rest without entries still hears its probes out; they end it.
-            let trial = load(&mut tx, id).await?;
-            if trial.waiting == 0 {
-                end(&mut tx, trial, None).await?;
-            }
-        }
+        end_empty(&mut tx, firewall).await?;
         tx.commit().await?;
         Ok(())
     }
@@ -164,6 +151,24 @@ impl Ledger {
         .fetch_all(&self.readers)
         .await?)
     }
+}
+
+/// Ends the trials of which no entry is left.
+pub(super) async fn end_empty(tx: &mut Tx, firewall: i64) -> Result<()> {
+    let empty: Vec<i64> = sqlx::query_scalar(
+        "SELECT id FROM trials WHERE firewall_id = ? AND role <> 'fork'
+             AND NOT EXISTS (SELECT 1 FROM suspects WHERE trial_id = trials.id)",
+    )
+    .bind(firewall)
+    .fetch_all(&mut **tx)
+    .await?;
+    for id in empty {
+        // A rest without entries still hears its probes out; they end it. Another's end may have ended it.
+        if let Some(trial) = find(tx, id).await?.filter(|trial| trial.waiting == 0) {
+            end(tx, trial, None).await?;
+        }
+    }
+    Ok(())
 }
 
 /// A call under trial was applied.
@@ -256,6 +261,7 @@ pub(super) async fn refused(
             for entry in &entries {
                 quarantine(tx, &refusal, entry).await?;
             }
+            ask_the_list(tx, &refusal).await?;
             clear_suspects(tx, refusal.call.firewall, &entries).await?;
             match trial {
                 Some(trial) => end(tx, trial, Some(refusal.code())).await,
@@ -263,6 +269,26 @@ pub(super) async fn refused(
             }
         }
     }
+}
+
+/// A lone edit or delete may have been refused because the entry is not there, and a failure without a
+/// reason may have come after the deed: the list itself knows.
+async fn ask_the_list(tx: &mut Tx, refusal: &Refusal<'_>) -> Result<()> {
+    let explained = refusal.code().starts_with("InvalidParameter");
+    if refusal.call.action == Action::Add && explained {
+        return Ok(());
+    }
+    let why = format!("an entry alone was refused ({})", refusal.code());
+    want_read(tx, refusal.call.firewall, &why).await
+}
+
+async fn want_read(tx: &mut Tx, firewall: i64, why: &str) -> Result<()> {
+    sqlx::query("UPDATE firewalls SET read_wanted = ?2 WHERE id = ?1")
+        .bind(firewall)
+        .bind(why)
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
 }
 
 async fn halve(
@@ -338,11 +364,13 @@ async fn children_done(tx: &mut Tx, parent: Trial) -> Result<()> {
     }
 }
 
-/// All three probes refused alike: nothing is quarantined, the class is held for a day.
+/// All three probes refused alike: nothing is quarantined. Of an add, the class is held for a day; edits and
+/// deletes are refused so where the list was cleared behind our back, and it is read.
 async fn hold_class(tx: &mut Tx, rest: &Trial) -> Result<()> {
     let firewall = firewall_of(tx, rest.id).await?;
     let row = sqlx::query(
-        "SELECT suspects.list, suspects.key, suspects.direction, trials.code, trials.message
+        "SELECT suspects.list, suspects.key, suspects.direction, suspects.action,
+                trials.code, trials.message
          FROM suspects JOIN trials ON trials.id = trial_id
          WHERE trials.parent_id = ? AND trials.role = 'probe' LIMIT 1",
     )
@@ -359,9 +387,14 @@ async fn hold_class(tx: &mut Tx, rest: &Trial) -> Result<()> {
             code.unwrap_or_default(),
             message.unwrap_or_default()
         );
-        let subject = format!("class {} {}", entry.list, entry.class());
-        let now = UnixTime::from_seconds(latest_settlement(tx, firewall).await?);
-        learn(tx, firewall, &subject, None, reason.trim(), now).await?;
+        let action: String = row.try_get("action")?;
+        if action_of(&action)? == Action::Add {
+            let subject = format!("class {} {}", entry.list, entry.class());
+            let now = UnixTime::from_seconds(latest_settlement(tx, firewall).await?);
+            learn(tx, firewall, &subject, None, reason.trim(), now).await?;
+        } else {
+            want_read(tx, firewall, reason.trim()).await?;
+        }
     }
     let family = "SELECT id FROM trials WHERE id = ?1 OR parent_id = ?1";
     let sql = format!("DELETE FROM suspects WHERE trial_id IN ({family})");
@@ -616,12 +649,6 @@ async fn find(tx: &mut Tx, id: i64) -> Result<Option<Trial>> {
         .as_ref()
         .map(read_trial)
         .transpose()
-}
-
-async fn load(tx: &mut Tx, id: i64) -> Result<Trial> {
-    find(tx, id)
-        .await?
-        .ok_or_else(|| LedgerError::Row(format!("trial {id} is missing")))
 }
 
 async fn firewall_of(tx: &mut Tx, trial: i64) -> Result<i64> {

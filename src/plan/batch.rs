@@ -40,6 +40,8 @@ pub struct Addition {
     pub cleared: Cleared,
     /// The direction.
     pub direction: Direction,
+    /// An earlier call for it had no answer, so that it may be there already.
+    pub repeat: bool,
 }
 
 /// Fewer deletes than this never wait for an approval.
@@ -90,6 +92,18 @@ impl Batch {
         match &self.load {
             Load::Delete(leases) | Load::Edit(leases, _) => leases.len(),
             Load::Add(additions, _) => additions.len(),
+        }
+    }
+
+    /// Whether any of it repeats a call that had no answer: then a refusal may only mean that the first one
+    /// was applied.
+    #[must_use]
+    pub fn repeats(&self) -> bool {
+        match &self.load {
+            Load::Delete(leases) | Load::Edit(leases, _) => {
+                leases.iter().any(|lease| lease.doubt.is_some())
+            }
+            Load::Add(additions, _) => additions.iter().any(|addition| addition.repeat),
         }
     }
 
@@ -165,10 +179,16 @@ fn brake(terms: &FirewallTerms, standing: &Standing, changes: &mut Changes, now:
         .saturating_add(standing.approved_deletes)
         .saturating_sub(standing.deleted);
     let allowed = usize::try_from(allowed).unwrap_or(usize::MAX);
-    if changes.deletes.len() <= allowed {
+    if standing.withdrawn {
         return 0;
     }
-    let held = changes.deletes.split_off(allowed);
+    let (exempt, mut braked): (Vec<Lease>, Vec<Lease>) = changes
+        .deletes
+        .drain(..)
+        .partition(|lease| standing.exempt.contains(&lease.entry));
+    let held = braked.split_off(allowed.min(braked.len()));
+    changes.deletes = exempt;
+    changes.deletes.append(&mut braked);
     let count = held.len() as u64;
     for lease in held {
         let end = now.plus(terms.lease).round_up(terms.grid);
@@ -327,7 +347,7 @@ impl<'a> Packer<'a> {
             let end = end.or_else(|| self.trial_ends.get(&trial?).copied());
             while !items.is_empty() {
                 let rest = items.split_off(items.len().min(self.batch));
-                let load = load(action, items, end);
+                let load = load(action, items, end, self.standing);
                 batches.extend(load.map(|load| Batch {
                     list,
                     class,
@@ -341,13 +361,14 @@ impl<'a> Packer<'a> {
     }
 }
 
-fn load(action: Action, items: Vec<Item>, end: Reach) -> Option<Load> {
+fn load(action: Action, items: Vec<Item>, end: Reach, standing: &Standing) -> Option<Load> {
     let mut leases = Vec::new();
     let mut additions = Vec::new();
     for item in items {
         match item {
             Item::Lease(lease) => leases.push(lease),
             Item::Wanted(wanted) => additions.push(Addition {
+                repeat: is_leased(standing, &wanted.entry()),
                 cleared: wanted.cleared,
                 direction: wanted.direction,
             }),

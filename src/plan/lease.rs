@@ -114,9 +114,10 @@ impl Changes {
         }
     }
 
-    /// A lease that has ended needs no call: the cloud has dropped the entry by itself.
+    /// A lease that has ended needs no call, for the cloud has dropped the entry by itself; unless it was seen
+    /// to linger.
     fn drop_lease(&mut self, lease: &Lease, now: UnixTime) {
-        if lease.end_time > now {
+        if lease.end_time > now || lease.doubt == Some(Action::Delete) {
             self.deletes.push(lease.clone());
         }
     }

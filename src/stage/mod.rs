@@ -3,6 +3,7 @@
 
 pub mod contract;
 pub mod intake;
+pub mod reconcile;
 pub mod replan;
 pub mod send;
 

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use crate::config::{Config, Firewall};
 use crate::guard::{self, AllowFile, GuardSet, Guards, Matching, Material, OwnGround, SetKind};
+use crate::guard::{Judgement, Strike};
 use crate::ledger::{FeedRow, FirewallRow, PlanSummary};
-use crate::model::{Class, List, UnixTime};
+use crate::model::{Action, Class, Entry, Lease, List, UnixTime};
 use crate::plan::desired::{Candidate, candidates, desired};
 use crate::plan::expiry::{Belief, FeedFacts, believe};
 use crate::plan::{self, LeftOut, Plan, Standing, Wanted};
@@ -14,10 +15,13 @@ use crate::plan::{self, LeftOut, Plan, Standing, Wanted};
 use super::{Context, StageError};
 
 /// What was learned about a firewall is believed for so long, and then tried again.
-const LEARNED_FOR: Duration = Duration::from_secs(86_400);
+pub const LEARNED_FOR: Duration = Duration::from_secs(86_400);
 
 /// The brake counts deletes over so long.
 const BRAKE_WINDOW: Duration = Duration::from_secs(86_400);
+
+/// An ended lease is remembered for so long, for a read-back may find that the entry still stands.
+const SWEPT_AFTER: Duration = Duration::from_secs(86_400);
 
 /// Which feeds have answered since the daemon started.
 #[derive(Clone, Debug, Default)]
@@ -93,9 +97,12 @@ pub async fn turn(
 ) -> Result<Plan, StageError> {
     let now = ctx.clock.now();
     let row = row(ctx, firewall).await?;
-    ctx.ledger.drop_ended_leases(row.id, now).await?;
+    ctx.ledger
+        .drop_ended_leases(row.id, now.minus(SWEPT_AFTER))
+        .await?;
     let say = say(ctx, guards, firewall.terms.grid, heard, now).await?;
-    let standing = standing(ctx, &row, now).await?;
+    let mut standing = standing(ctx, &row, now).await?;
+    standing.exempt = by_own_guards(&say, &standing.leases);
     let mut left_out = BTreeMap::new();
     let wanted = wanted(&say, &firewall.terms.accept, &mut left_out);
     let plan = plan::plan(&firewall.terms, &standing, wanted, left_out, now);
@@ -105,6 +112,8 @@ pub async fn turn(
         desired: plan.desired,
         pending: plan.pending,
         left_out: serde_json::to_string(&plan.left_out).unwrap_or_default(),
+        wanted_deletes: plan.wanted_deletes,
+        held_deletes: plan.held_deletes,
     };
     ctx.ledger.record_plan(row.id, &summary).await?;
     Ok(plan)
@@ -119,6 +128,21 @@ pub async fn row(ctx: &Context, firewall: &Firewall) -> Result<FirewallRow, Stag
         let name = &firewall.name;
         crate::ledger::LedgerError::Row(format!("the firewall {name} was never configured")).into()
     })
+}
+
+/// Every entry that the feeds want on a firewall at `now`, whether or not it gets a place.
+///
+/// # Errors
+/// When the ledger cannot be read.
+pub async fn wanted_entries(
+    ctx: &Context,
+    guards: &GuardMaterial,
+    firewall: &Firewall,
+) -> Result<HashSet<Entry>, StageError> {
+    let now = ctx.clock.now();
+    let say = say(ctx, guards, firewall.terms.grid, &Heard::default(), now).await?;
+    let wanted = wanted(&say, &firewall.terms.accept, &mut BTreeMap::new());
+    Ok(wanted.iter().map(Wanted::entry).collect())
 }
 
 /// Brings together what all feeds say at `now`.
@@ -163,8 +187,12 @@ pub async fn standing(
 ) -> Result<Standing, StageError> {
     let ledger = &ctx.ledger;
     let quarantine = ledger.quarantine(row.id).await?;
+    let mut leases = ledger.leases(row.id).await?;
+    // An ended lease is gone, unless it was seen to linger.
+    leases.retain(|lease| lease.end_time > now || lease.doubt == Some(Action::Delete));
     let mut standing = Standing {
-        leases: ledger.leases(row.id).await?,
+        leases,
+        last_hits: ledger.last_hits(row.id).await?,
         foreign: ledger.foreign_entries(row.id).await?,
         foreign_places: row.foreign,
         quarantined: quarantine.into_iter().map(|one| one.entry).collect(),
@@ -196,6 +224,23 @@ fn wanted(say: &Say, accept: &[Class], left_out: &mut BTreeMap<LeftOut, u64>) ->
         left_out,
     ));
     wanted
+}
+
+/// Leases that a guard strikes which nobody downloaded: the operator's word, and not a feed's, wants them gone.
+fn by_own_guards(say: &Say, leases: &[Lease]) -> HashSet<Entry> {
+    let struck = |lease: &&Lease| {
+        let guards = match say.guards.judge(&lease.entry.indicator) {
+            Judgement::Struck(Strike::Guarded(guards)) => guards,
+            Judgement::Carved { by, .. } => by,
+            _ => return false,
+        };
+        lease.entry.list == List::Block && guards.iter().any(|guard| !guard.origin.is_downloaded())
+    };
+    leases
+        .iter()
+        .filter(struck)
+        .map(|lease| lease.entry.clone())
+        .collect()
 }
 
 async fn beliefs(

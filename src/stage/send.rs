@@ -12,7 +12,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::cloud::cfw::ModifyBlockIgnoreList;
 use crate::cloud::{
-    Action as _, Client, Credentials, Keys, Limiter, Limits, Place, Predecessor, Surroundings,
+    self, Action as _, Client, Credentials, Keys, Limiter, Limits, Place, Predecessor, Reply,
+    Retry, Surroundings, Verdict,
 };
 use crate::config::Firewall;
 use crate::firewall::{self, Upshot};
@@ -64,10 +65,12 @@ pub struct SendSummary {
 /// Why a round ended early.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Stop {
-    /// The daemon is going down.
+    /// The daemon is going down, or does not believe its clock any more.
     Cancelled,
     /// The lists are full: a new plan decides what stays.
     Full,
+    /// A repeated call was refused: the lists must be read before anything else is believed.
+    ReadFirst,
     /// Too many calls in a row were not taken; the firewall is left alone until then.
     Backoff(UnixTime, String),
     /// A person has to do something; it is tried again then.
@@ -140,13 +143,36 @@ impl Link {
         Ok(self.credentials.keys(now).await?)
     }
 
-    fn limiter(&self, keys: &Keys) -> Arc<Limiter> {
-        self.limits.of(
-            keys.account(),
-            self.client.endpoint(),
-            ModifyBlockIgnoreList::NAME,
-            self.config.rate,
-        )
+    /// Sends one reading call, on its own permits.
+    ///
+    /// # Errors
+    /// When there are no keys.
+    pub async fn ask<A: cloud::Action>(
+        &self,
+        ctx: &Context,
+        call: &A,
+    ) -> Result<Reply<A::Response>, StageError> {
+        let keys = self.keys(ctx.clock.now()).await?;
+        let permit = self.limiter(&keys, A::NAME).place().await.permit().await;
+        let told_with = ctx.clock.offset();
+        let reply = self.client.send(call, &keys, permit, ctx.clock.now()).await;
+        match reply.verdict() {
+            Verdict::Resign { ahead } => {
+                ctx.clock.correct(told_with, ahead);
+            }
+            Verdict::Reauthenticate => drop(self.credentials.fetch_again(ctx.clock.now()).await),
+            Verdict::Retry(Retry::Slower { limit }) => {
+                self.limiter(&keys, A::NAME).slow_down(limit);
+            }
+            _ => {}
+        }
+        Ok(reply)
+    }
+
+    fn limiter(&self, keys: &Keys, action: &str) -> Arc<Limiter> {
+        let endpoint = self.client.endpoint();
+        self.limits
+            .of(keys.account(), endpoint, action, self.config.rate)
     }
 }
 
@@ -163,11 +189,12 @@ pub async fn recover(ctx: &Context, link: &Link) -> Result<usize, StageError> {
     ) {
         let age = u64::try_from(now_ms.saturating_sub(last.at_ms)).unwrap_or(0) / 1000;
         let age = Duration::from_secs(age);
-        link.limiter(&keys).resume_after(if last.unsettled {
-            Predecessor::Unanswered(age)
-        } else {
-            Predecessor::Answered(age)
-        });
+        link.limiter(&keys, ModifyBlockIgnoreList::NAME)
+            .resume_after(if last.unsettled {
+                Predecessor::Unanswered(age)
+            } else {
+                Predecessor::Answered(age)
+            });
     }
     Ok(ctx.ledger.settle_abandoned(link.id, now_ms).await?)
 }
@@ -187,7 +214,7 @@ pub async fn turn(
         Err(StageError::Credentials(fault)) => return halt(ctx, link, fault.to_string()).await,
         Err(fault) => return Err(fault),
     };
-    let limiter = link.limiter(&keys);
+    let limiter = link.limiter(&keys, ModifyBlockIgnoreList::NAME);
     let mut round = Round {
         ctx,
         link,
@@ -223,7 +250,8 @@ impl Round<'_> {
     ) -> Result<(), StageError> {
         let mut under_way = FuturesUnordered::new();
         loop {
-            if self.summary.stop.is_none() && cancel.is_cancelled() {
+            let stopped = cancel.is_cancelled() || self.ctx.clock.doubt().is_some();
+            if self.summary.stop.is_none() && stopped {
                 self.summary.stop = Some(Stop::Cancelled);
             }
             let more = !batches.is_empty() && self.summary.stop.is_none();
@@ -281,6 +309,7 @@ impl Round<'_> {
             Upshot::Full => self.full().await?,
             Upshot::NewKeys => self.renew_keys(&sent.trouble).await,
             Upshot::ClockOff { ahead } => self.correct_clock(sent.told_with, *ahead),
+            Upshot::ReadFirst => self.read_first(&sent.trouble).await?,
             Upshot::Halt => self.stop_at(HALT, Stop::Halted, sent.trouble.clone()),
         }
         if self.failures_in_row >= PATIENCE && self.summary.stop.is_none() {
@@ -300,6 +329,13 @@ impl Round<'_> {
             .learn(self.link.id, "quota", Some(places), &self.last_trouble, now)
             .await?;
         self.summary.stop.get_or_insert(Stop::Full);
+        Ok(())
+    }
+
+    async fn read_first(&mut self, trouble: &str) -> Result<(), StageError> {
+        let why = format!("a repeated call was refused ({trouble})");
+        self.ctx.ledger.want_read(self.link.id, &why).await?;
+        self.summary.stop.get_or_insert(Stop::ReadFirst);
         Ok(())
     }
 
@@ -393,7 +429,16 @@ async fn send_one(
     let now = ctx.clock.now();
     let request = firewall::request(&batch, config.time_zone, now);
     let reply = link.client.send(&request, &keys, permit, now).await;
-    let (settlement, upshot) = firewall::settlement(&reply, tries, ctx.clock.now());
+    let (mut settlement, mut upshot) = firewall::settlement(&reply, tries, ctx.clock.now());
+    let refused = matches!(
+        settlement.outcome,
+        Outcome::Refused { .. } | Outcome::Failed { .. }
+    );
+    if refused && batch.repeats() {
+        // A strict cloud refuses to do again what it has done: no entry is under suspicion for that.
+        settlement.outcome = Outcome::NotApplied;
+        upshot = Upshot::ReadFirst;
+    }
     ctx.ledger
         .settle(id, &settlement, ctx.clock.now_ms())
         .await?;
@@ -421,7 +466,8 @@ async fn halt(ctx: &Context, link: &Link, trouble: String) -> Result<SendSummary
 }
 
 /// Full jitter under a doubling cap, and never less than a second.
-fn backoff(failures: u32) -> Duration {
+#[must_use]
+pub fn backoff(failures: u32) -> Duration {
     let cap = Duration::from_secs(2u64.saturating_pow(failures.min(16) + 1)).min(LONGEST_BACKOFF);
     Duration::from_secs(1) + cap.mul_f64(fastrand::f64())
 }

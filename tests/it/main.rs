@@ -7,4 +7,5 @@
     reason = "a test fails by panicking, in its helpers too"
 )]
 
+mod asking;
 mod vendor_client;

@@ -16,7 +16,7 @@ const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/vendor_cli
     clippy::disallowed_methods,
     reason = "the vendor's client signs with the machine's own clock"
 )]
-fn wall() -> Duration {
+pub fn wall() -> Duration {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap()
 }
 

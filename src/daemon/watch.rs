@@ -1,0 +1,62 @@
+//! The watch over the clock: while it is not believed, nothing is polled, planned or sent.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::firewall;
+use crate::model::List;
+
+use super::{Session, sleep};
+
+/// How often the clock is looked at.
+const LOOK: Duration = Duration::from_secs(5);
+
+pub(super) async fn run(session: Arc<Session>, cancel: CancellationToken) -> anyhow::Result<()> {
+    loop {
+        if let Some(doubt) = session.ctx.clock.doubt() {
+            tracing::error!(
+                "{doubt}; nothing is polled or sent until the cloud has said what time it is"
+            );
+            session.ctx.ledger.tell_clock(Some(&doubt)).await?;
+            ask_the_cloud(&session).await;
+        }
+        if session.ctx.clock.doubt().is_none() {
+            session.ctx.ledger.tell_clock(None).await?;
+        }
+        if !sleep(&cancel, LOOK).await {
+            return Ok(());
+        }
+    }
+}
+
+/// Asks each firewall in turn for one row of its list, and takes the time from the first answer's `Date`.
+pub(super) async fn ask_the_cloud(session: &Session) {
+    for link in &session.links {
+        let call = firewall::page(link.config.site, List::Block, 1, 0, None);
+        let date = match link.ask(&session.ctx, &call).await {
+            Ok(reply) => reply.date,
+            Err(_) => None,
+        };
+        if let Some(date) = date {
+            session.ctx.clock.agree_with(date);
+            tracing::warn!(
+                firewall = %link.config.name,
+                seconds = session.ctx.clock.offset(),
+                "the cloud has said what time it is; this is added to this machine's clock"
+            );
+            return;
+        }
+    }
+}
+
+/// Waits while the clock is not believed. `false` where it was cancelled meanwhile.
+pub(super) async fn believed(session: &Session, cancel: &CancellationToken) -> bool {
+    while session.ctx.clock.doubt().is_some() {
+        if !sleep(cancel, Duration::from_secs(1)).await {
+            return false;
+        }
+    }
+    true
+}

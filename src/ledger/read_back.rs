@@ -1,0 +1,378 @@
+//! What a read-back of the cloud's list leaves in the ledger.
+
+use std::collections::{HashMap, HashSet};
+
+use crate::model::{Action, Entry, UnixTime};
+use crate::plan::drift::{Drift, Known};
+
+use super::calls::unpack;
+use super::leases::{direction_of, entries_json, list_of};
+use super::{Ledger, Result, Tx};
+
+/// How far a firewall's leases are known to stand, for the question when to read again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ReadState {
+    /// Leases that run.
+    pub leases: u64,
+    /// Of those, the ones that no read-back has seen since they were last set.
+    pub unconfirmed: u64,
+    /// When a call was last applied.
+    pub last_applied: Option<UnixTime>,
+}
+
+/// Each read-back of a day old or more has had its say about what was tried.
+const TRIED_FOR: std::time::Duration = std::time::Duration::from_secs(86_400);
+
+impl Ledger {
+    /// Asks for a read-back before the next plan.
+    ///
+    /// # Errors
+    /// When the ledger cannot be written.
+    pub async fn want_read(&self, firewall: i64, why: &str) -> Result<()> {
+        let mut tx = self.begin().await?;
+        sqlx::query("UPDATE firewalls SET read_wanted = ?2 WHERE id = ?1")
+            .bind(firewall)
+            .bind(why)
+            .execute(&mut *tx)
+            .await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// What bears on when to read a firewall's lists again.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    pub async fn read_state(&self, firewall: i64, now: UnixTime) -> Result<ReadState> {
+        let (leases, confirmed): (i64, i64) = sqlx::query_as(
+            "SELECT count(*), coalesce(sum(confirmed_at >= set_at AND doubt IS NULL), 0)
+             FROM leases WHERE firewall_id = ? AND end_time > ?",
+        )
+        .bind(firewall)
+        .bind(now.seconds())
+        .fetch_one(&self.readers)
+        .await?;
+        let last: Option<i64> = sqlx::query_scalar(
+            "SELECT max(settled_ms) / 1000 FROM calls WHERE firewall_id = ? AND verdict = 'applied'",
+        )
+        .bind(firewall)
+        .fetch_one(&self.readers)
+        .await?;
+        Ok(ReadState {
+            leases: u64::try_from(leases).unwrap_or(0),
+            unconfirmed: u64::try_from(leases - confirmed).unwrap_or(0),
+            last_applied: last.map(UnixTime::from_seconds),
+        })
+    }
+
+    /// What the ledger knows when a reading is judged.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    pub async fn known(&self, firewall: i64, now: UnixTime) -> Result<Known> {
+        let quarantine = self.quarantine(firewall).await?;
+        Ok(Known {
+            leases: self.leases(firewall).await?,
+            tried: self.tried_adds(firewall, now.minus(TRIED_FOR)).await?,
+            repaired: self.repaired(firewall).await?,
+            quarantined: quarantine
+                .into_iter()
+                .map(|one| (one.entry, one.action))
+                .collect(),
+        })
+    }
+
+    /// Takes over what a reading says. `gone` are those of its missing leases that a search did not find.
+    ///
+    /// # Errors
+    /// When the ledger cannot be written.
+    pub async fn store_read_back(
+        &self,
+        firewall: i64,
+        drift: &Drift,
+        gone: &[Entry],
+        now: UnixTime,
+    ) -> Result<()> {
+        let mut tx = self.begin().await?;
+        confirm(&mut tx, firewall, &drift.confirmed, now).await?;
+        for (entry, end) in &drift.settled {
+            settle(&mut tx, firewall, entry, *end, now).await?;
+        }
+        for (entry, end) in &drift.shortened {
+            shorten(&mut tx, firewall, entry, *end).await?;
+        }
+        super::leases::remove(&mut tx, firewall, &drift.taken_over).await?;
+        super::leases::remove(&mut tx, firewall, &drift.ended).await?;
+        super::leases::mark_doubt(&mut tx, firewall, &drift.lingering, Action::Delete).await?;
+        miss(&mut tx, firewall, gone, now).await?;
+        super::leases::remove(&mut tx, firewall, &drift.released).await?;
+        let found = drift.settled.iter().map(|(entry, _)| entry);
+        let free: Vec<Entry> = drift.released.iter().chain(found).cloned().collect();
+        release(&mut tx, firewall, &free).await?;
+        replace_foreign(&mut tx, firewall, drift).await?;
+        replace_hits(&mut tx, firewall, drift).await?;
+        sqlx::query(
+            "UPDATE firewalls SET read_at = ?2, read_wanted = NULL, \"foreign\" = ?3, drift = ?4
+             WHERE id = ?1",
+        )
+        .bind(firewall)
+        .bind(now.seconds())
+        .bind(i64::try_from(drift.foreign_places).unwrap_or(i64::MAX))
+        .bind(serde_json::to_string(&drift.counts(gone.len())).ok())
+        .execute(&mut *tx)
+        .await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// Takes back entries that another ledger of ours once leased: from now on they are leases.
+    ///
+    /// # Errors
+    /// When the ledger cannot be written.
+    pub async fn adopt(
+        &self,
+        firewall: i64,
+        entries: &[(Entry, UnixTime)],
+        now: UnixTime,
+    ) -> Result<()> {
+        let mut tx = self.begin().await?;
+        for (entry, end) in entries {
+            settle(&mut tx, firewall, entry, *end, now).await?;
+        }
+        let ours: Vec<Entry> = entries.iter().map(|(entry, _)| entry.clone()).collect();
+        for chunk in ours.chunks(super::CHUNK) {
+            sqlx::query(
+                "DELETE FROM foreign_entries WHERE firewall_id = ?1 AND (list, key, direction) IN
+                     (SELECT value ->> 1, unhex(value ->> 0), value ->> 2 FROM json_each(?2))",
+            )
+            .bind(firewall)
+            .bind(entries_json(chunk))
+            .execute(&mut *tx)
+            .await?;
+        }
+        sqlx::query("UPDATE firewalls SET \"foreign\" = max(0, \"foreign\" - ?2) WHERE id = ?1")
+            .bind(firewall)
+            .bind(i64::try_from(entries.len()).unwrap_or(i64::MAX))
+            .execute(&mut *tx)
+            .await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// When each entry was last hit, as last read.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    pub async fn last_hits(&self, firewall: i64) -> Result<HashMap<Entry, UnixTime>> {
+        let rows: Vec<(i64, i64, Vec<u8>, i64)> = sqlx::query_as(
+            "SELECT list, direction, key, last_hit FROM hits
+             WHERE firewall_id = ? AND last_hit IS NOT NULL",
+        )
+        .bind(firewall)
+        .fetch_all(&self.readers)
+        .await?;
+        rows.into_iter()
+            .map(|(list, direction, key, hit)| {
+                Ok((entry(list, direction, &key)?, UnixTime::from_seconds(hit)))
+            })
+            .collect()
+    }
+
+    /// Adds since `since` that were not plainly applied, with the EndTimes that they would have set.
+    async fn tried_adds(
+        &self,
+        firewall: i64,
+        since: UnixTime,
+    ) -> Result<HashMap<Entry, Vec<UnixTime>>> {
+        let rows: Vec<(i64, i64, Vec<u8>)> = sqlx::query_as(
+            "SELECT list, end_time, entries FROM calls
+             WHERE firewall_id = ? AND action = 'add' AND end_time IS NOT NULL
+                 AND sent_ms > ? AND verdict IS NOT 'applied'",
+        )
+        .bind(firewall)
+        .bind(since.seconds().saturating_mul(1000))
+        .fetch_all(&self.readers)
+        .await?;
+        let mut tried: HashMap<Entry, Vec<UnixTime>> = HashMap::new();
+        for (list, end, packed) in rows {
+            for entry in unpack(list_of(list)?, &packed)? {
+                tried
+                    .entry(entry)
+                    .or_default()
+                    .push(UnixTime::from_seconds(end));
+            }
+        }
+        Ok(tried)
+    }
+
+    async fn repaired(&self, firewall: i64) -> Result<HashSet<Entry>> {
+        let rows: Vec<(i64, i64, Vec<u8>)> = sqlx::query_as(
+            "SELECT list, direction, key FROM leases WHERE firewall_id = ? AND repaired > 0",
+        )
+        .bind(firewall)
+        .fetch_all(&self.readers)
+        .await?;
+        rows.into_iter()
+            .map(|(list, direction, key)| entry(list, direction, &key))
+            .collect()
+    }
+}
+
+async fn confirm(tx: &mut Tx, firewall: i64, entries: &[Entry], now: UnixTime) -> Result<()> {
+    for chunk in entries.chunks(super::CHUNK) {
+        sqlx::query(
+            "UPDATE leases SET confirmed_at = ?3, doubt = NULL, missed = 0
+             FROM (SELECT unhex(value ->> 0) AS key, value ->> 1 AS list, value ->> 2 AS direction
+                   FROM json_each(?2)) AS seen
+             WHERE firewall_id = ?1 AND leases.list = seen.list AND leases.key = seen.key
+                 AND leases.direction = seen.direction",
+        )
+        .bind(firewall)
+        .bind(entries_json(chunk))
+        .bind(now.seconds())
+        .execute(&mut **tx)
+        .await?;
+    }
+    Ok(())
+}
+
+/// The cloud knows the EndTime better: the call that nobody answered was applied.
+async fn settle(
+    tx: &mut Tx,
+    firewall: i64,
+    entry: &Entry,
+    end: UnixTime,
+    now: UnixTime,
+) -> Result<()> {
+    sqlx::query(
+        "INSERT INTO leases (firewall_id, list, key, direction, end_time, set_at, leased_at, confirmed_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6, ?6)
+         ON CONFLICT (firewall_id, list, key, direction) DO UPDATE SET end_time = excluded.end_time,
+             doubt = NULL, missed = 0, confirmed_at = excluded.confirmed_at",
+    )
+    .bind(firewall)
+    .bind(entry.list as i64)
+    .bind(entry.indicator.key())
+    .bind(entry.direction as i64)
+    .bind(end.seconds())
+    .bind(now.seconds())
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+async fn shorten(tx: &mut Tx, firewall: i64, entry: &Entry, end: UnixTime) -> Result<()> {
+    sqlx::query(
+        "UPDATE leases SET end_time = ?5, doubt = 'edit', repaired = 1
+         WHERE firewall_id = ?1 AND list = ?2 AND key = ?3 AND direction = ?4",
+    )
+    .bind(firewall)
+    .bind(entry.list as i64)
+    .bind(entry.indicator.key())
+    .bind(entry.direction as i64)
+    .bind(end.seconds())
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+/// Leases that are gone: an add that was never applied and a delete that was are simply over; one that we
+/// held for sure is added again once, and held back when it is gone a second time.
+async fn miss(tx: &mut Tx, firewall: i64, gone: &[Entry], now: UnixTime) -> Result<()> {
+    let named = "(list, key, direction) IN
+        (SELECT value ->> 1, unhex(value ->> 0), value ->> 2 FROM json_each(?2))";
+    for chunk in gone.chunks(super::CHUNK) {
+        let json = entries_json(chunk);
+        for sql in [
+            format!(
+                "DELETE FROM leases WHERE firewall_id = ?1 AND {named}
+                     AND (doubt = 'delete' OR (doubt = 'add' AND missed = 0)) AND ?3 IS NOT NULL"
+            ),
+            format!(
+                "INSERT OR REPLACE INTO quarantine
+                     (firewall_id, list, key, direction, action, code, message, since)
+                 SELECT firewall_id, list, key, direction, 'add', 'RemovedByOthers',
+                        'somebody took it off the list twice', ?3
+                 FROM leases WHERE firewall_id = ?1 AND {named} AND missed > 0"
+            ),
+            format!(
+                "DELETE FROM leases WHERE firewall_id = ?1 AND {named} AND missed > 0 AND ?3 IS NOT NULL"
+            ),
+            format!(
+                "UPDATE leases SET doubt = 'add', missed = 1 WHERE firewall_id = ?1 AND {named} AND ?3 IS NOT NULL"
+            ),
+        ] {
+            sqlx::query(sqlx::AssertSqlSafe(sql))
+                .bind(firewall)
+                .bind(&json)
+                .bind(now.seconds())
+                .execute(&mut **tx)
+                .await?;
+        }
+    }
+    Ok(())
+}
+
+async fn release(tx: &mut Tx, firewall: i64, entries: &[Entry]) -> Result<()> {
+    for chunk in entries.chunks(super::CHUNK) {
+        let json = entries_json(chunk);
+        for table in ["quarantine", "suspects"] {
+            let sql = format!(
+                "DELETE FROM {table} WHERE firewall_id = ?1 AND (list, key, direction) IN
+                     (SELECT value ->> 1, unhex(value ->> 0), value ->> 2 FROM json_each(?2))"
+            );
+            sqlx::query(sqlx::AssertSqlSafe(sql))
+                .bind(firewall)
+                .bind(&json)
+                .execute(&mut **tx)
+                .await?;
+        }
+    }
+    super::trials::end_empty(tx, firewall).await
+}
+
+async fn replace_foreign(tx: &mut Tx, firewall: i64, drift: &Drift) -> Result<()> {
+    sqlx::query("DELETE FROM foreign_entries WHERE firewall_id = ?")
+        .bind(firewall)
+        .execute(&mut **tx)
+        .await?;
+    for (entry, end, source) in &drift.foreign {
+        sqlx::query("INSERT OR REPLACE INTO foreign_entries VALUES (?, ?, ?, ?, ?, ?)")
+            .bind(firewall)
+            .bind(entry.list as i64)
+            .bind(entry.indicator.key())
+            .bind(entry.direction as i64)
+            .bind(end.map(UnixTime::seconds))
+            .bind(source)
+            .execute(&mut **tx)
+            .await?;
+    }
+    Ok(())
+}
+
+async fn replace_hits(tx: &mut Tx, firewall: i64, drift: &Drift) -> Result<()> {
+    sqlx::query("DELETE FROM hits WHERE firewall_id = ?")
+        .bind(firewall)
+        .execute(&mut **tx)
+        .await?;
+    for (entry, times, last) in &drift.hits {
+        sqlx::query("INSERT OR REPLACE INTO hits VALUES (?, ?, ?, ?, ?, ?)")
+            .bind(firewall)
+            .bind(entry.list as i64)
+            .bind(entry.indicator.key())
+            .bind(entry.direction as i64)
+            .bind(i64::try_from(*times).unwrap_or(i64::MAX))
+            .bind(last.map(UnixTime::seconds))
+            .execute(&mut **tx)
+            .await?;
+    }
+    Ok(())
+}
+
+fn entry(list: i64, direction: i64, key: &[u8]) -> Result<Entry> {
+    Ok(Entry {
+        list: list_of(list)?,
+        indicator: crate::model::Indicator::from_key(key)?,
+        direction: direction_of(direction)?,
+    })
+}

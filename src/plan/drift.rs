@@ -1,0 +1,427 @@
+//! Drift: where the cloud's list and our leases disagree, and whose word counts. Pure.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::time::Duration;
+
+use crate::model::{Action, Entry, Lease, UnixTime};
+
+/// A place on the cloud's list, as a read-back shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Observed {
+    /// What stands there; `None` where it is of a kind that we have no name for.
+    pub entry: Option<Entry>,
+    /// Until when; `None` where the cloud's text cannot be read.
+    pub end_time: Option<UnixTime>,
+    /// Who put it there, in the cloud's words.
+    pub source: String,
+    /// How often it matched.
+    pub match_times: u64,
+    /// When it last matched.
+    pub last_hit: Option<UnixTime>,
+}
+
+/// What the ledger knows when a reading is judged.
+#[derive(Debug, Default)]
+pub struct Known {
+    /// What we hold, in the order of entries; ended ones too, for some may still stand.
+    pub leases: Vec<Lease>,
+    /// Adds of the last day that were not plainly applied: had they been, this is when they would end.
+    pub tried: HashMap<Entry, Vec<UnixTime>>,
+    /// Leases whose shortened EndTime was repaired before.
+    pub repaired: HashSet<Entry>,
+    /// Quarantined entries, with what was tried.
+    pub quarantined: HashMap<Entry, Action>,
+}
+
+/// When a reading was made, and how late a change may show in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Moment {
+    /// When the reading began.
+    pub started: UnixTime,
+    /// How long a change may take to show.
+    pub confirm_after: Duration,
+}
+
+/// What a reading says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Drift {
+    /// Leases that stand as we hold them.
+    pub confirmed: Vec<Entry>,
+    /// Entries of ours whose EndTime the cloud knows better: a call that nobody answered was applied.
+    pub settled: Vec<(Entry, UnixTime)>,
+    /// Leases that somebody shortened; they are repaired once.
+    pub shortened: Vec<(Entry, UnixTime)>,
+    /// Leases that somebody prolonged: they are theirs now.
+    pub taken_over: Vec<Entry>,
+    /// Leases that the reading does not show; it is to be made sure of before it counts.
+    pub missing: Vec<Entry>,
+    /// Leases that still stand after their EndTime, and hold a place.
+    pub lingering: Vec<Entry>,
+    /// Ended leases that are gone, as they should be.
+    pub ended: Vec<Entry>,
+    /// Quarantined edits and deletes of what is not there: there is nothing left to do.
+    pub released: Vec<Entry>,
+    /// What others hold.
+    pub foreign: Vec<(Entry, Option<UnixTime>, String)>,
+    /// Places that others hold, those of kinds without a name included.
+    pub foreign_places: u64,
+    /// What entries earned: matches, and the last one.
+    pub hits: Vec<(Entry, u64, Option<UnixTime>)>,
+    /// Seconds by which most EndTimes are off alike: the firewall's zone is another than configured.
+    pub zone_fault: Option<i64>,
+}
+
+/// A reading in numbers, for `status` and `reconcile`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct DriftCounts {
+    /// Leases that stand as we hold them.
+    pub confirmed: u64,
+    /// Entries whose call had no clear answer and that stand all the same.
+    pub settled: u64,
+    /// Leases that are gone for sure.
+    pub gone: u64,
+    /// Leases that somebody shortened.
+    pub shortened: u64,
+    /// Leases that somebody prolonged, and that are theirs now.
+    pub taken_over: u64,
+    /// Leases that still stand after their EndTime.
+    pub lingering: u64,
+    /// Places that others hold.
+    pub foreign: u64,
+    /// Seconds by which most EndTimes are off alike.
+    pub zone_fault: Option<i64>,
+}
+
+/// EndTimes closer than this are the same.
+const CLOSE: i64 = 60;
+
+/// Fewer leases than this show no common offset.
+const FEW: usize = 10;
+
+/// Zones differ by quarters of an hour.
+const QUARTER: i64 = 900;
+
+/// Judges a reading.
+#[must_use]
+pub fn judge(observed: Vec<Observed>, known: &Known, moment: Moment, now: UnixTime) -> Drift {
+    let mut drift = Drift::default();
+    let mut seen = HashSet::new();
+    let leases: HashMap<&Entry, &Lease> = known
+        .leases
+        .iter()
+        .map(|lease| (&lease.entry, lease))
+        .collect();
+    drift.zone_fault = zone_fault(&observed, &leases);
+    for row in observed {
+        let Some(entry) = row.entry else {
+            drift.foreign_places += 1;
+            continue;
+        };
+        seen.insert(entry.clone());
+        if row.match_times > 0 {
+            drift
+                .hits
+                .push((entry.clone(), row.match_times, row.last_hit));
+        }
+        match leases.get(&entry) {
+            Some(lease) => drift.of_ours(lease, row.end_time, known, moment, now),
+            None => drift.of_nobody(entry, row.end_time, row.source, known),
+        }
+    }
+    for lease in &known.leases {
+        if !seen.contains(&lease.entry) {
+            drift.absent(lease, moment, now);
+        }
+    }
+    let gone =
+        |(entry, action): &(&Entry, &Action)| **action != Action::Add && !seen.contains(*entry);
+    let released = known.quarantined.iter().filter(gone);
+    drift
+        .released
+        .extend(released.map(|(entry, _)| entry.clone()));
+    drift
+}
+
+impl Drift {
+    /// The reading in numbers; `gone` of the missing ones were not found by a search either.
+    #[must_use]
+    pub fn counts(&self, gone: usize) -> DriftCounts {
+        DriftCounts {
+            confirmed: self.confirmed.len() as u64,
+            settled: self.settled.len() as u64,
+            gone: gone as u64,
+            shortened: self.shortened.len() as u64,
+            taken_over: self.taken_over.len() as u64,
+            lingering: self.lingering.len() as u64,
+            foreign: self.foreign_places,
+            zone_fault: self.zone_fault,
+        }
+    }
+
+    /// A row that stands where we hold a lease.
+    fn of_ours(
+        &mut self,
+        lease: &Lease,
+        end: Option<UnixTime>,
+        known: &Known,
+        moment: Moment,
+        now: UnixTime,
+    ) {
+        let entry = lease.entry.clone();
+        if self.zone_fault.is_some() {
+            return self.confirmed.push(entry);
+        }
+        let Some(end) = end else {
+            return self.confirmed.push(entry);
+        };
+        let later = end.seconds() - lease.end_time.seconds();
+        if lease.end_time <= now && later.abs() <= CLOSE {
+            return self.lingering.push(entry);
+        }
+        if later.abs() <= CLOSE {
+            return match lease.doubt {
+                // The delete was not applied, and is to be repeated.
+                Some(Action::Delete) => {}
+                _ => self.confirmed.push(entry),
+            };
+        }
+        let was_tried = known
+            .tried
+            .get(&entry)
+            .is_some_and(|ends| ends.contains(&end));
+        if was_tried || matches!(lease.doubt, Some(Action::Add | Action::Edit)) {
+            return self.settled.push((entry, end));
+        }
+        if recent(lease, moment) {
+            // The reading may be older than our last word.
+            return;
+        }
+        if later > 0 {
+            self.foreign_places += 1;
+            self.foreign.push((
+                entry.clone(),
+                Some(end),
+                "prolonged by somebody else".to_owned(),
+            ));
+            return self.taken_over.push(entry);
+        }
+        if known.repaired.contains(&entry) {
+            return self.settled.push((entry, end));
+        }
+        self.shortened.push((entry, end));
+    }
+
+    /// A row that stands where we hold nothing.
+    fn of_nobody(&mut self, entry: Entry, end: Option<UnixTime>, source: String, known: &Known) {
+        let ours = end.filter(|end| {
+            let tried = known.tried.get(&entry);
+            tried.is_some_and(|ends| {
+                ends.iter()
+                    .any(|one| (one.seconds() - end.seconds()).abs() <= CLOSE)
+            })
+        });
+        match ours {
+            Some(end) => self.settled.push((entry, end)),
+            None => {
+                self.foreign_places += 1;
+                self.foreign.push((entry, end, source));
+            }
+        }
+    }
+
+    /// A lease that no row shows.
+    fn absent(&mut self, lease: &Lease, moment: Moment, now: UnixTime) {
+        if lease.end_time <= now {
+            return self.ended.push(lease.entry.clone());
+        }
+        if !recent(lease, moment) {
+            self.missing.push(lease.entry.clone());
+        }
+    }
+}
+
+/// Whether a lease was written so late that the reading may not show it yet.
+fn recent(lease: &Lease, moment: Moment) -> bool {
+    lease.set_at.plus(moment.confirm_after) > moment.started
+}
+
+/// One offset that most of our rows share.
+fn zone_fault(observed: &[Observed], leases: &HashMap<&Entry, &Lease>) -> Option<i64> {
+    let mut offsets: BTreeMap<i64, usize> = BTreeMap::new();
+    let mut matched = 0;
+    for row in observed {
+        let lease = row.entry.as_ref().and_then(|entry| leases.get(entry));
+        if let (Some(lease), Some(end)) = (lease, row.end_time) {
+            matched += 1;
+            *offsets
+                .entry(end.seconds() - lease.end_time.seconds())
+                .or_default() += 1;
+        }
+    }
+    let (offset, count) = offsets.into_iter().max_by_key(|(_, count)| *count)?;
+    let a_zone_s = offset != 0 && offset % QUARTER == 0 && offset.abs() <= 26 * 3600;
+    (a_zone_s && matched >= FEW && count * 2 > matched).then_some(offset)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Direction, Indicator, List};
+
+    const NOW: UnixTime = UnixTime::from_seconds(1_800_000_000);
+
+    fn entry(n: usize) -> Entry {
+        Entry {
+            list: List::Block,
+            indicator: Indicator::try_new(&format!("45.155.205.{n}")).unwrap(),
+            direction: Direction::In,
+        }
+    }
+
+    fn lease(n: usize, doubt: Option<Action>) -> Lease {
+        Lease {
+            entry: entry(n),
+            end_time: at(7200),
+            set_at: at(-7200),
+            doubt,
+        }
+    }
+
+    fn at(seconds: i64) -> UnixTime {
+        UnixTime::from_seconds(NOW.seconds() + seconds)
+    }
+
+    fn row(n: usize, end: UnixTime) -> Observed {
+        Observed {
+            entry: Some(entry(n)),
+            end_time: Some(end),
+            source: "手动添加".to_owned(),
+            match_times: 0,
+            last_hit: None,
+        }
+    }
+
+    fn read(observed: Vec<Observed>, known: &Known) -> Drift {
+        let moment = Moment {
+            started: NOW,
+            confirm_after: Duration::from_secs(90),
+        };
+        judge(observed, known, moment, NOW)
+    }
+
+    fn holding(leases: Vec<Lease>) -> Known {
+        Known {
+            leases,
+            ..Known::default()
+        }
+    }
+
+    #[test]
+    fn what_stands_as_we_hold_it_is_confirmed() {
+        let drift = read(vec![row(1, at(7200))], &holding(vec![lease(1, None)]));
+        assert_eq!(drift.confirmed, [entry(1)]);
+        assert_eq!(
+            drift,
+            Drift {
+                confirmed: vec![entry(1)],
+                ..Drift::default()
+            }
+        );
+    }
+
+    #[test]
+    fn what_others_hold_is_counted_and_left_alone() {
+        let unnamed = Observed {
+            entry: None,
+            ..row(9, at(1))
+        };
+        let drift = read(vec![row(2, at(99)), unnamed], &Known::default());
+        assert_eq!(drift.foreign_places, 2);
+        assert_eq!(drift.foreign.len(), 1);
+    }
+
+    #[test]
+    fn a_call_without_an_answer_is_settled_by_what_stands_there() {
+        let known = holding(vec![
+            lease(1, Some(Action::Add)),
+            lease(2, Some(Action::Add)),
+            lease(3, Some(Action::Edit)),
+            lease(4, Some(Action::Delete)),
+            lease(5, Some(Action::Delete)),
+        ]);
+        let drift = read(
+            vec![row(1, at(7200)), row(3, at(9000)), row(4, at(7200))],
+            &known,
+        );
+        assert_eq!(drift.confirmed, [entry(1)]);
+        assert_eq!(drift.settled, [(entry(3), at(9000))]);
+        assert_eq!(drift.missing, [entry(2), entry(5)]);
+    }
+
+    #[test]
+    fn an_add_that_was_said_to_fail_and_stands_all_the_same_is_ours() {
+        let known = Known {
+            tried: HashMap::from([(entry(1), vec![at(7200)])]),
+            ..Known::default()
+        };
+        let drift = read(vec![row(1, at(7200))], &known);
+        assert_eq!(drift.settled, [(entry(1), at(7200))]);
+        let drift = read(vec![row(1, at(999_999))], &known);
+        assert_eq!(drift.foreign_places, 1);
+    }
+
+    #[test]
+    fn prolonged_is_theirs_and_shortened_is_repaired_once() {
+        let mut known = holding(vec![lease(1, None), lease(2, None)]);
+        let rows = || vec![row(1, at(900_000)), row(2, at(300))];
+        let drift = read(rows(), &known);
+        assert_eq!(drift.taken_over, [entry(1)]);
+        assert_eq!(drift.shortened, [(entry(2), at(300))]);
+        known.repaired.insert(entry(2));
+        let drift = read(rows(), &known);
+        assert_eq!(drift.shortened, []);
+        assert_eq!(drift.settled, [(entry(2), at(300))]);
+    }
+
+    #[test]
+    fn what_was_written_a_moment_ago_need_not_show_yet() {
+        let fresh = Lease {
+            set_at: at(-30),
+            ..lease(1, None)
+        };
+        let drift = read(vec![], &holding(vec![fresh.clone()]));
+        assert_eq!(drift, Drift::default());
+        let drift = read(vec![row(1, at(60))], &holding(vec![fresh]));
+        assert_eq!(drift, Drift::default());
+    }
+
+    #[test]
+    fn what_ended_is_forgotten_or_swept() {
+        let ended = |n| Lease {
+            end_time: at(-100),
+            ..lease(n, None)
+        };
+        let drift = read(vec![row(1, at(-100))], &holding(vec![ended(1), ended(2)]));
+        assert_eq!(drift.lingering, [entry(1)]);
+        assert_eq!(drift.ended, [entry(2)]);
+    }
+
+    #[test]
+    fn one_common_offset_is_a_fault_of_the_zone_and_changes_nothing() {
+        let known = holding((0..20).map(|n| lease(n, None)).collect());
+        let rows = (0..20).map(|n| row(n, at(7200 - 8 * 3600))).collect();
+        let drift = read(rows, &known);
+        assert_eq!(drift.zone_fault, Some(-8 * 3600));
+        assert_eq!(drift.confirmed.len(), 20);
+        assert!(drift.shortened.is_empty() && drift.taken_over.is_empty());
+    }
+
+    #[test]
+    fn quarantined_deletes_of_what_is_gone_are_released() {
+        let known = Known {
+            quarantined: HashMap::from([(entry(1), Action::Delete), (entry(2), Action::Add)]),
+            ..Known::default()
+        };
+        assert_eq!(read(vec![], &known).released, [entry(1)]);
+    }
+}

@@ -1,0 +1,335 @@
+//! Reading the cloud's lists back: what is confirmed, what is missing, what belongs to others.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::cloud::cfw::{DescribeOverviewResourceQuota, Page};
+use crate::cloud::{Action as CloudAction, Reply, Verdict};
+use crate::config::Site;
+use crate::firewall;
+use crate::ledger::{FirewallRow, ReadState};
+use crate::model::{Entry, Indicator, List, UnixTime};
+use crate::plan::drift::{self, Drift, Moment, Observed};
+use crate::plan::{FirewallTerms, Quota};
+
+use super::send::Link;
+use super::{Context, StageError};
+
+/// What a read-back found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ReadSummary {
+    /// Calls that it took.
+    pub calls: u64,
+    /// Rows on the lists, each direction counted.
+    pub rows: u64,
+    /// What they say.
+    pub drift: Drift,
+    /// Of the missing leases, those that a search did not find either.
+    pub gone: Vec<Entry>,
+    /// Why the lists could not be read, where they could not.
+    pub failure: Option<String>,
+}
+
+/// The largest page that is asked for first; where it is refused, the vendor's own tools' size.
+const PAGE: u32 = 100;
+/// The page size of the vendor's own tools.
+const SMALL_PAGE: u32 = 20;
+
+/// A pass in which the total changes is made again, so often.
+const PASSES: u32 = 3;
+
+/// Attempts at one page.
+const ATTEMPTS: u32 = 5;
+
+/// More missing leases than this are made sure of by another pass, and not one by one.
+const SEARCHES: usize = 50;
+
+/// After a round of writes the lists are read again, but not more often than every so many `confirm_after`.
+const CONFIRM_EVERY: u32 = 10;
+
+/// Why the reading ended.
+enum Broken {
+    Cancelled,
+    Failed(String),
+}
+
+/// One reading of both lists.
+struct Reading {
+    observed: Vec<Observed>,
+    /// The totals stood still from the first page to the last, so that absence means something.
+    steady: bool,
+}
+
+/// What somebody added by hand in the cloud's own words; our calls are marked alike.
+const BY_HAND: &str = "手动添加";
+
+/// Of the entries that a reading calls foreign, those that look like leases of a ledger that was lost: the
+/// feeds want them, they were added by hand or by a call, and their EndTime is one that we would have set.
+#[must_use]
+pub fn adoptable(
+    drift: &Drift,
+    wanted: &HashSet<Entry>,
+    terms: &FirewallTerms,
+    now: UnixTime,
+) -> Vec<(Entry, UnixTime)> {
+    let grid = i64::try_from(terms.grid.as_secs().max(1)).unwrap_or(i64::MAX);
+    let latest = now.plus(terms.lease).round_up(terms.grid);
+    let ours = drift.foreign.iter().filter_map(|(entry, end, source)| {
+        let end = (*end)?;
+        let like_ours =
+            source == BY_HAND && end.seconds() % grid == 0 && end <= latest && end > now;
+        (like_ours && wanted.contains(entry)).then(|| (entry.clone(), end))
+    });
+    ours.collect()
+}
+
+/// Reads with one firewall's link.
+struct Reader<'a> {
+    ctx: &'a Context,
+    link: &'a Link,
+    cancel: &'a CancellationToken,
+    page: u32,
+    calls: u64,
+}
+
+/// Whether a firewall's lists are to be read before the next plan, and why.
+#[must_use]
+pub fn due(link: &Link, row: &FirewallRow, state: ReadState, now: UnixTime) -> Option<String> {
+    if let Some(why) = &row.read_wanted {
+        return Some(why.clone());
+    }
+    let Some(read_at) = row.read_at else {
+        return Some("this ledger has never read them".to_owned());
+    };
+    if read_at.plus(link.config.reconcile_interval) <= now {
+        return Some("reconcile_interval has passed".to_owned());
+    }
+    let confirm_after = link.config.confirm_after;
+    let written = state.last_applied.filter(|at| *at >= read_at)?;
+    let rested =
+        written.plus(confirm_after) <= now && read_at.plus(confirm_after * CONFIRM_EVERY) <= now;
+    let worthwhile = state.unconfirmed * 10 > state.leases;
+    (rested && worthwhile).then(|| "entries were written and wait to be confirmed".to_owned())
+}
+
+/// When [`due`] should be asked again though nothing else happens.
+#[must_use]
+pub fn next_due(link: &Link, row: &FirewallRow, state: ReadState) -> Option<UnixTime> {
+    let read_at = row.read_at?;
+    let confirm_after = link.config.confirm_after;
+    let by_interval = read_at.plus(link.config.reconcile_interval);
+    let by_writing = state
+        .last_applied
+        .filter(|at| *at >= read_at && state.unconfirmed * 10 > state.leases)
+        .map(|at| {
+            at.plus(confirm_after)
+                .max(read_at.plus(confirm_after * CONFIRM_EVERY))
+        });
+    Some(by_writing.map_or(by_interval, |at| at.min(by_interval)))
+}
+
+/// Reads a firewall's lists and takes over what they say. `dry_run` changes nothing.
+///
+/// # Errors
+/// When the ledger cannot be read or written.
+pub async fn turn(
+    ctx: &Context,
+    link: &Link,
+    dry_run: bool,
+    cancel: &CancellationToken,
+) -> Result<ReadSummary, StageError> {
+    let mut reader = Reader {
+        ctx,
+        link,
+        cancel,
+        page: PAGE,
+        calls: 0,
+    };
+    let started = ctx.clock.now();
+    let mut summary = ReadSummary::default();
+    let reading = match reader.read().await? {
+        Ok(reading) => reading,
+        Err(broken) => return Ok(failed(summary, &reader, &broken)),
+    };
+    let now = ctx.clock.now();
+    let moment = Moment {
+        started,
+        confirm_after: link.config.confirm_after,
+    };
+    let known = ctx.ledger.known(link.id, now).await?;
+    summary.rows = reading.observed.len() as u64;
+    summary.drift = drift::judge(reading.observed, &known, moment, now);
+    if reading.steady {
+        match reader.make_sure(&summary.drift.missing).await? {
+            Ok(gone) => summary.gone = gone,
+            Err(broken) => return Ok(failed(summary, &reader, &broken)),
+        }
+    }
+    summary.calls = reader.calls;
+    if !dry_run {
+        let (drift, gone) = (&summary.drift, &summary.gone);
+        ctx.ledger
+            .store_read_back(link.id, drift, gone, ctx.clock.now())
+            .await?;
+        reader.ask_quota().await?;
+    }
+    Ok(summary)
+}
+
+fn failed(mut summary: ReadSummary, reader: &Reader<'_>, broken: &Broken) -> ReadSummary {
+    summary.calls = reader.calls;
+    summary.failure = Some(match broken {
+        Broken::Cancelled => "stopped before the lists were read".to_owned(),
+        Broken::Failed(why) => why.clone(),
+    });
+    summary
+}
+
+type Read<T> = Result<Result<T, Broken>, StageError>;
+
+impl Reader<'_> {
+    /// Reads both lists, again where they changed under way.
+    async fn read(&mut self) -> Read<Reading> {
+        let mut last = None;
+        for _ in 0..PASSES {
+            let mut observed = Vec::new();
+            let mut steady = true;
+            for list in [List::Block, List::Allow] {
+                match self.pass(list).await? {
+                    Ok(part) => {
+                        observed.extend(part.observed);
+                        steady &= part.steady;
+                    }
+                    Err(broken) => return Ok(Err(broken)),
+                }
+            }
+            let reading = Reading { observed, steady };
+            if steady {
+                return Ok(Ok(reading));
+            }
+            last = Some(reading);
+        }
+        Ok(last.ok_or_else(|| Broken::Failed("no pass was made".to_owned())))
+    }
+
+    async fn pass(&mut self, list: List) -> Read<Reading> {
+        let mut reading = Reading {
+            observed: Vec::new(),
+            steady: true,
+        };
+        let (mut rows, mut total) = (0u32, None);
+        loop {
+            let page = match self.page(list, rows, None).await? {
+                Ok(page) => page,
+                Err(broken) => return Ok(Err(broken)),
+            };
+            reading.steady &= total.is_none() || total == page.total;
+            total = page.total;
+            let fetched = u32::try_from(page.data.len()).unwrap_or(u32::MAX);
+            let zone = self.link.config.time_zone;
+            let places = page
+                .data
+                .iter()
+                .flat_map(|row| firewall::observed(row, list, zone));
+            reading.observed.extend(places);
+            rows = rows.saturating_add(fetched);
+            let all = total.is_some_and(|total| i64::from(rows) >= total);
+            if fetched == 0 || all || (total.is_none() && fetched < self.page) {
+                // Pages that end before the total are no whole list.
+                reading.steady &= total.is_none_or(|total| i64::from(rows) == total);
+                return Ok(Ok(reading));
+            }
+        }
+    }
+
+    /// Of `missing`, those that are gone for sure.
+    async fn make_sure(&mut self, missing: &[Entry]) -> Read<Vec<Entry>> {
+        if missing.is_empty() {
+            return Ok(Ok(Vec::new()));
+        }
+        if missing.len() > SEARCHES {
+            return match self.read().await? {
+                Ok(again) if again.steady => {
+                    let there: HashSet<_> = again
+                        .observed
+                        .into_iter()
+                        .filter_map(|row| row.entry)
+                        .collect();
+                    let gone = missing.iter().filter(|entry| !there.contains(*entry));
+                    Ok(Ok(gone.cloned().collect()))
+                }
+                // Absence means nothing while the list moves.
+                Ok(_) => Ok(Ok(Vec::new())),
+                Err(broken) => Ok(Err(broken)),
+            };
+        }
+        let mut gone = Vec::new();
+        for entry in missing {
+            let page = match self.page(entry.list, 0, Some(&entry.indicator)).await? {
+                Ok(page) => page,
+                Err(broken) => return Ok(Err(broken)),
+            };
+            let zone = self.link.config.time_zone;
+            let mut places = page
+                .data
+                .iter()
+                .flat_map(|row| firewall::observed(row, entry.list, zone));
+            if !places.any(|place| place.entry.as_ref() == Some(entry)) {
+                gone.push(entry.clone());
+            }
+        }
+        Ok(Ok(gone))
+    }
+
+    /// One page, tried again while that helps.
+    async fn page(&mut self, list: List, offset: u32, search: Option<&Indicator>) -> Read<Page> {
+        let mut why = String::new();
+        for attempt in 0..ATTEMPTS {
+            if self.cancel.is_cancelled() {
+                return Ok(Err(Broken::Cancelled));
+            }
+            let site = self.link.config.site;
+            let call = firewall::page(site, list, self.page, offset, search);
+            let reply = self.send(&call).await?;
+            let verdict = reply.verdict();
+            if let Some(page) = reply.body {
+                return Ok(Ok(page));
+            }
+            why = format!("{}: {}", reply.answer.code(), reply.answer.message());
+            match verdict {
+                Verdict::Refused | Verdict::Split if self.page > SMALL_PAGE => {
+                    self.page = SMALL_PAGE
+                }
+                Verdict::Stop | Verdict::Refused | Verdict::Full => break,
+                _ => tokio::time::sleep(Duration::from_millis(100 << attempt)).await,
+            }
+        }
+        Ok(Err(Broken::Failed(why)))
+    }
+
+    async fn send<A: CloudAction>(&mut self, call: &A) -> Result<Reply<A::Response>, StageError> {
+        self.calls += 1;
+        self.link.ask(self.ctx, call).await
+    }
+
+    /// The quota, where nobody wrote one down and the site can be asked.
+    async fn ask_quota(&mut self) -> Result<(), StageError> {
+        let config = &self.link.config;
+        if config.terms.quota != Quota::Auto || config.site != Site::China {
+            return Ok(());
+        }
+        let reply = self.send(&DescribeOverviewResourceQuota {}).await?;
+        let total = reply.body.and_then(|quota| quota.blocklist()?.total);
+        if let Some(total) = total {
+            let now = self.ctx.clock.now();
+            let said = "the cloud says so";
+            self.ctx
+                .ledger
+                .learn(self.link.id, "quota", Some(total), said, now)
+                .await?;
+        }
+        Ok(())
+    }
+}

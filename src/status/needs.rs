@@ -1,0 +1,247 @@
+//! What waits for a person: the rules by which `status` ends with exit code 3.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::ledger::FeedState;
+use crate::model::{Name, UnixTime};
+
+use super::layout::count;
+use super::report::{FeedReport, FirewallReport, Held, Report};
+use super::span::{span, stamp, when};
+
+/// One thing that waits for a person.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Need {
+    /// What is the matter.
+    pub kind: Kind,
+    /// Which sort of thing `name` names.
+    pub about: About,
+    /// The feed or firewall.
+    pub name: Name,
+    /// What has happened and what it means, raw: escape it to print it.
+    pub text: String,
+    /// What to type: to look, then to act.
+    pub commands: Vec<String>,
+}
+
+/// Who needs it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum About {
+    /// A feed.
+    Feed,
+    /// A firewall.
+    Firewall,
+}
+
+/// What a need is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// A snapshot of a feed waits for an approval.
+    FeedHeld,
+    /// A feed has given nothing good for half its ttl, or never.
+    FeedSilent,
+    /// A firewall takes no calls until a person has done something.
+    FirewallHalted,
+    /// Deletes wait for an approval.
+    DeletesHeld,
+    /// The cloud refused entries alone.
+    Quarantine,
+    /// No daemon runs, and entries are in doubt, missing, or about to end.
+    NoDaemon,
+    /// Entries end within the hour, and nothing renews them.
+    Lapsing,
+}
+
+/// A firewall that is left alone for so long needs a person; shorter spells pass by themselves.
+const SPELL: Duration = Duration::from_secs(300);
+
+/// A new feed may fail so often before somebody is called.
+const FIRST_TRIES: u32 = 3;
+
+impl About {
+    /// The word in sentences.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Feed => "feed",
+            Self::Firewall => "firewall",
+        }
+    }
+}
+
+/// Everything that waits for a person, firewalls first.
+#[must_use]
+pub fn needs(report: &Report) -> Vec<Need> {
+    let mut needs = Vec::new();
+    for firewall in report.firewalls.iter().filter(|one| one.configured) {
+        of_firewall(firewall, report, &mut needs);
+    }
+    for feed in report.feeds.iter().filter(|one| one.configured) {
+        needs.extend(of_feed(feed, report.now));
+    }
+    needs
+}
+
+fn of_firewall(firewall: &FirewallReport, report: &Report, needs: &mut Vec<Need>) {
+    let name = &firewall.name;
+    let mut need = |kind, text, commands: &[String]| {
+        needs.push(Need {
+            kind,
+            about: About::Firewall,
+            name: name.clone(),
+            text,
+            commands: commands.to_vec(),
+        });
+    };
+    let halted = halted(firewall);
+    if let Some(text) = halted_sentence(firewall, report.now).filter(|_| halted) {
+        let check = "feedwall check --online".to_owned();
+        need(Kind::FirewallHalted, text, &[check]);
+    }
+    if !report.daemon_running
+        && let Some(text) = unattended(firewall)
+    {
+        need(Kind::NoDaemon, text, &["feedwall run".to_owned()]);
+    } else if halted && firewall.coverage.ending_within_hour > 0 {
+        let ending = count(
+            firewall.coverage.ending_within_hour,
+            "entry ends",
+            "entries end",
+        );
+        let text =
+            format!("{ending} within the hour, and nothing can be renewed while it takes no calls");
+        need(Kind::Lapsing, text, &[]);
+    }
+    if firewall.held_deletes > 0 {
+        let text = format!(
+            "{} of {} deletes are more than max_delete allows in 24 h, and wait for your word",
+            firewall.held_deletes, firewall.wanted_deletes
+        );
+        let look = format!("feedwall plan --firewall {name}");
+        let act = format!("feedwall approve --firewall {name}");
+        need(Kind::DeletesHeld, text, &[look, act]);
+    }
+    if firewall.quarantined > 0 {
+        let refused = count(firewall.quarantined, "entry was", "entries were");
+        let text =
+            format!("{refused} refused by the cloud one by one, and not sent again until released");
+        let look = "feedwall quarantine".to_owned();
+        let act = "feedwall quarantine release".to_owned();
+        need(Kind::Quarantine, text, &[look, act]);
+    }
+}
+
+/// Left alone for five minutes or more, whether for one reason that only a person can mend, or for many
+/// short spells one after another.
+fn halted(firewall: &FirewallReport) -> bool {
+    let spell = firewall.not_before.zip(firewall.trouble_since);
+    firewall.trouble.is_some() && spell.is_some_and(|(until, since)| until.since(since) >= SPELL)
+}
+
+fn halted_sentence(firewall: &FirewallReport, now: UnixTime) -> Option<String> {
+    let trouble = firewall.trouble.as_ref()?;
+    let since = when(firewall.trouble_since?, now);
+    Some(format!("it takes no calls (first seen {since}): {trouble}"))
+}
+
+/// What is amiss on a firewall that no daemon looks after, if anything.
+fn unattended(firewall: &FirewallReport) -> Option<String> {
+    let coverage = &firewall.coverage;
+    let missing = coverage.desired.map_or(0, |desired| {
+        desired.saturating_sub(coverage.held + coverage.doubtful)
+    });
+    let amiss = [
+        (missing, "desired but not there"),
+        (
+            coverage.doubtful,
+            "in doubt, since a call was never answered",
+        ),
+        (coverage.ending_within_hour, "about to end within the hour"),
+    ];
+    let amiss: Vec<String> = amiss
+        .iter()
+        .filter(|(entries, _)| *entries > 0)
+        .map(|(entries, what)| format!("{} {what}", count(*entries, "entry is", "entries are")))
+        .collect();
+    (!amiss.is_empty()).then(|| format!("no daemon is running, and {}", amiss.join(", ")))
+}
+
+fn of_feed(feed: &FeedReport, now: UnixTime) -> Option<Need> {
+    let name = &feed.name;
+    let look = format!("feedwall feeds try {name}");
+    let need = |kind, text, commands| Need {
+        kind,
+        about: About::Feed,
+        name: name.clone(),
+        text,
+        commands,
+    };
+    match (feed.state, &feed.held) {
+        (FeedState::Held, Some(held)) if held.approved_at.is_none() => {
+            let text = held_sentence(feed, held, now);
+            Some(need(
+                Kind::FeedHeld,
+                text,
+                vec![look, format!("feedwall approve {name}")],
+            ))
+        }
+        (FeedState::Held, None) => {
+            let trouble = feed.trouble.clone().unwrap_or_default();
+            Some(need(
+                Kind::FeedHeld,
+                format!("its last body is held: {trouble}"),
+                vec![look],
+            ))
+        }
+        _ => silent(feed, now).map(|text| need(Kind::FeedSilent, text, vec![look])),
+    }
+}
+
+fn held_sentence(feed: &FeedReport, held: &Held, now: UnixTime) -> String {
+    let ends = match ending(feed, now) {
+        Some(ends) => format!("; {ends}"),
+        None => "; the last good listings stay".to_owned(),
+    };
+    format!("held {}: {}{ends}", when(held.since, now), held.reason)
+}
+
+/// What to say of a feed that has given nothing good for too long.
+fn silent(feed: &FeedReport, now: UnixTime) -> Option<String> {
+    let trouble = match &feed.trouble {
+        Some(trouble) => format!(": {trouble}"),
+        None => String::new(),
+    };
+    match feed.last_good {
+        None if feed.failures >= FIRST_TRIES => Some(format!(
+            "nothing good came in {} tries, so it lists nothing{trouble}",
+            feed.failures
+        )),
+        None => None,
+        Some(good) => {
+            let ends = ending(feed, now)?;
+            Some(format!(
+                "nothing good came for {}; {ends}{trouble}",
+                span(now.since(good))
+            ))
+        }
+    }
+}
+
+/// From half a ttl of silence on: when the listings end.
+fn ending(feed: &FeedReport, now: UnixTime) -> Option<String> {
+    let good = feed.last_good?;
+    let ttl = feed.ttl();
+    if now < good.plus(ttl / 2) {
+        return None;
+    }
+    let end = good.plus(ttl);
+    Some(if end <= now {
+        format!("its listings have been ending since {}", stamp(end))
+    } else {
+        format!("its listings end from {} on", stamp(end))
+    })
+}

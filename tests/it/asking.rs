@@ -1,0 +1,196 @@
+//! The asking commands from outside: what they print, and the exit codes that monitors go by.
+
+use std::fs;
+use std::path::PathBuf;
+
+use assert_cmd::Command;
+use feedwall::sim::{Clock, FAKE_SECRET_ID, FAKE_SECRET_KEY, Sim, SimConfig};
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// A folder with a config, a feed in a file, and a simulated cloud.
+struct Place {
+    folder: TempDir,
+    _sim: Sim,
+    runtime: tokio::runtime::Runtime,
+}
+
+/// What a command printed, and how it ended.
+struct Said {
+    code: i32,
+    out: String,
+    err: String,
+}
+
+impl Place {
+    fn new(feed: &str) -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .unwrap();
+        let sim = SimConfig::new(Clock::new(crate::vendor_client::wall));
+        let sim = runtime.block_on(Sim::start(sim)).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().display();
+        let config = format!(
+            r#"
+[ledger]
+path = "{root}/ledger.db"
+
+[[feed]]
+name = "one"
+path = "{root}/one.txt"
+
+[[firewall]]
+name = "prod"
+endpoint = "http://{}"
+credentials = {{ env = "FEEDWALL_TEST" }}
+
+[guard]
+allow = ["45.155.205.99", "good.example.org"]
+"#,
+            sim.address()
+        );
+        fs::write(folder.path().join("feedwall.toml"), config).unwrap();
+        fs::write(folder.path().join("one.txt"), feed).unwrap();
+        Self {
+            folder,
+            _sim: sim,
+            runtime,
+        }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        fs::write(self.path(name), text).unwrap();
+    }
+
+    /// Runs `feedwall` with the config of this place.
+    fn feedwall(&self, arguments: &[&str]) -> Said {
+        feedwall(
+            &[
+                &["--config", self.path("feedwall.toml").to_str().unwrap()],
+                arguments,
+            ]
+            .concat(),
+        )
+    }
+
+    fn json(&self, arguments: &[&str]) -> (i32, Value) {
+        let said = self.feedwall(&[&["--json"], arguments].concat());
+        let json = serde_json::from_str(&said.out);
+        (
+            said.code,
+            json.unwrap_or_else(|fault| panic!("{fault}: {}{}", said.out, said.err)),
+        )
+    }
+}
+
+fn feedwall(arguments: &[&str]) -> Said {
+    let output = Command::cargo_bin("feedwall")
+        .unwrap()
+        .args(arguments)
+        .env_remove("FEEDWALL_CONFIG")
+        .env("FEEDWALL_LOG", "error")
+        .env("FEEDWALL_TEST_SECRET_ID", FAKE_SECRET_ID)
+        .env("FEEDWALL_TEST_SECRET_KEY", FAKE_SECRET_KEY)
+        .env("NO_PROXY", "127.0.0.1")
+        .output()
+        .unwrap();
+    Said {
+        code: output.status.code().unwrap(),
+        out: String::from_utf8(output.stdout).unwrap(),
+        err: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+#[test]
+fn status_goes_from_calm_to_needing_somebody() {
+    let place = Place::new("45.155.205.7\n45.155.205.8\nbotnet-panel.net\n");
+    let missing = place.feedwall(&["status"]);
+    assert_eq!(missing.code, 1);
+    assert!(
+        missing.err.contains("there is no ledger at"),
+        "{}",
+        missing.err
+    );
+
+    assert_eq!(place.feedwall(&["run", "--once"]).code, 0);
+    let calm = place.feedwall(&["status"]);
+    assert_eq!(calm.code, 0, "{}", calm.out);
+    assert!(calm.out.contains("Nothing needs you."), "{}", calm.out);
+    assert!(
+        !calm.out.contains('\u{1b}'),
+        "colour into a pipe: {}",
+        calm.out
+    );
+    let (code, json) = place.json(&["status"]);
+    assert_eq!(code, 0);
+    assert_eq!(json["firewalls"][0]["coverage"]["held"], 5);
+    assert_eq!(json["firewalls"][0]["coverage"]["confirmed"], Value::Null);
+
+    place.write("one.txt", "");
+    assert_eq!(place.feedwall(&["run", "--once"]).code, 3);
+    let (code, json) = place.json(&["status"]);
+    assert_eq!(code, 3);
+    assert_eq!(json["needs"][0]["kind"], "feed_held");
+}
+
+#[test]
+fn a_running_daemon_is_seen() {
+    let place = Place::new("45.155.205.7\n");
+    assert_eq!(place.feedwall(&["run", "--once"]).code, 0);
+    assert_eq!(place.json(&["status"]).1["daemon_running"], false);
+    let lock = feedwall::ledger::DaemonLock::take(&place.path("ledger.db")).unwrap();
+    assert_eq!(place.json(&["status"]).1["daemon_running"], true);
+    drop(lock);
+    assert_eq!(place.json(&["status"]).1["daemon_running"], false);
+}
+
+#[test]
+fn what_cannot_be_asked_is_refused_with_its_own_code() {
+    let no_config = feedwall(&["--config", "/nonexistent/feedwall.toml", "status"]);
+    assert_eq!(no_config.code, 78);
+    assert!(
+        no_config.err.contains("there is no config at /nonexistent"),
+        "{}",
+        no_config.err
+    );
+    for words in [
+        &["withdraw", "--all"][..],
+        &["block", "192.0.2.1"],
+        &["status", "--watch"],
+    ] {
+        let said = feedwall(words);
+        assert_eq!(said.code, 2, "{words:?}");
+        assert!(said.err.contains("is not built yet"), "{}", said.err);
+    }
+    let slip = feedwall(&["statsu"]);
+    assert_eq!(slip.code, 2);
+    assert!(
+        slip.err.contains("unrecognized subcommand 'statsu'"),
+        "{}",
+        slip.err
+    );
+}
+
+#[test]
+fn a_ledger_of_another_version_is_left_alone() {
+    let place = Place::new("45.155.205.7\n");
+    place.write(
+        "ledger.db",
+        "this is a letter to my mother, and no database at all",
+    );
+    let said = place.feedwall(&["status"]);
+    assert_eq!(said.code, 1);
+    assert!(
+        said.err.contains("is not a feedwall ledger"),
+        "{}",
+        said.err
+    );
+    drop(place.runtime);
+}
