@@ -16,6 +16,7 @@ mod hosts;
 mod items;
 mod json;
 mod lines;
+mod misp;
 mod names;
 mod ndjson;
 mod path;
@@ -30,6 +31,7 @@ mod text;
 mod token;
 mod url;
 mod value;
+mod warninglist;
 
 use std::io::{self, BufRead, Read};
 
@@ -44,6 +46,7 @@ pub use reason::Reason;
 pub use recipe::{Format, MinPrefix, PARSER_VERSION, Recipe, Urls};
 pub use snapshot::{Collector, ReasonTally, Rejects, Row, Snapshot};
 pub use value::Threshold;
+pub use warninglist::Reach;
 
 /// A feed's unpacked body, and whether it is known to be whole.
 pub struct Text<'a> {
@@ -103,6 +106,8 @@ pub struct Tally {
     /// The body is not whole: its JSON ends early or breaks off, or it turned out to be a list that must not
     /// be read. What was taken from it may be shown, and is never to be recorded.
     pub broken: bool,
+    /// How far the names reach that a warninglist guards; absent for other formats.
+    pub reach: Option<Reach>,
 }
 
 /// Reads `text` to its end and hands everything in it to `sink`. A body that is a web page, and with
@@ -150,6 +155,8 @@ fn read_as(recipe: &Recipe, text: Text<'_>, sink: &mut dyn Sink) -> io::Result<T
         Format::Json => json::parse(recipe, text, &mut out)?,
         Format::Ndjson => ndjson::parse(recipe, text, &mut out)?,
         Format::Stix => stix::parse(recipe, text, &mut out)?,
+        Format::Misp => misp::parse(recipe, text, &mut out)?,
+        Format::MispWarninglist => warninglist::parse(recipe, text, &mut out)?,
     }
     Ok(out.tally)
 }
