@@ -59,6 +59,7 @@ fn table(section: &mut Section<'_>, format: &Found<Protocol>, recipe: &mut Recip
     let delimiter = section.read("delimiter", None, delimiter);
     let items = section.read("items", Path::default(), items);
     let observables = section.read("observables", defaults::OBSERVABLES, boolean);
+    let to_ids = section.read("to_ids", defaults::TO_IDS, boolean);
     let word = words::format_word(recipe.format, format.value);
     let mut refuse = |what: &str, keys: &[&At]| {
         let known = format.at.origin != Origin::Faulty;
@@ -103,6 +104,11 @@ fn table(section: &mut Section<'_>, format: &Found<Protocol>, recipe: &mut Recip
         recipe.observables = observables.value;
     } else {
         refuse("observables", &[&observables.at]);
+    }
+    if recipe.format == Format::Misp {
+        recipe.all_attributes = !to_ids.value;
+    } else {
+        refuse("attributes with to_ids", &[&to_ids.at]);
     }
 }
 

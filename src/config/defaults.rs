@@ -49,6 +49,8 @@ pub const ON_DELIST: OnDelist = OnDelist::AgeOut;
 pub const MAX_AGE: Option<Duration> = None;
 /// `[[feed]] observables`: most are no threats but what threats were seen with.
 pub const OBSERVABLES: bool = false;
+/// `[[feed]] to_ids`: the other attributes of an event are there for people to read.
+pub const TO_IDS: bool = true;
 /// `[[feed]] urls`: one bad file must not block its host.
 pub const URLS: Urls = Urls::Reject;
 /// `[[feed]] may_be_empty`: an empty download must not unblock everything.

@@ -21,7 +21,7 @@ type Entry = (&'static str, Value);
 /// Every key that means something to the feed.
 pub(super) fn lines(one: &Feed) -> Vec<Line> {
     let mut defaults = entries(&feed::with_defaults(one));
-    for format in [Format::Auto, Format::Json, Format::Stix] {
+    for format in [Format::Auto, Format::Json, Format::Stix, Format::Misp] {
         defaults.extend(columns(&Recipe::new(format)));
     }
     let publisher = one.preset.and_then(catalog::find);
@@ -97,6 +97,7 @@ fn columns(recipe: &Recipe) -> Vec<Entry> {
     match recipe.format {
         Format::Json => entries.push(("items", recipe.items.to_string().into())),
         Format::Stix => entries.push(("observables", recipe.observables.into())),
+        Format::Misp => entries.push(("to_ids", (!recipe.all_attributes).into())),
         _ => {}
     }
     entries

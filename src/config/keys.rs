@@ -101,6 +101,7 @@ pub(super) const FEED: &[Key] = &[
     built("delimiter"),
     built("items"),
     built("observables"),
+    built("to_ids"),
     built("member"),
     own("header"),
     own("query"),

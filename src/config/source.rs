@@ -191,8 +191,10 @@ impl Along {
                 "has no effect: a file is read, and nobody is asked; remove it",
             );
         }
-        section.rule(&[&protocol.at], protocol.value == Protocol::Plain, || {
-            "asks a server, and the feed is a file; give it a `url`".to_owned()
+        let word = protocol.value.in_a_file();
+        section.rule(&[&protocol.at], word.is_none(), || {
+            let word = word.unwrap_or_default();
+            format!("asks a server, and the feed is a file; for a file write {word:?}")
         });
     }
 }

@@ -45,6 +45,8 @@ pub(super) enum Protocol {
     Plain,
     /// The pages of a TAXII 2.1 collection.
     Taxii,
+    /// The events under a MISP feed's directory.
+    Misp,
 }
 
 impl Protocol {
@@ -53,6 +55,7 @@ impl Protocol {
         match self {
             Self::Plain => Source::Http(Box::new(http)),
             Self::Taxii => Source::Taxii(Box::new(http)),
+            Self::Misp => Source::Misp(Box::new(http)),
         }
     }
 
@@ -60,59 +63,78 @@ impl Protocol {
     pub(super) fn of(source: &Source) -> Self {
         match source {
             Source::Taxii(_) => Self::Taxii,
-            _ => Self::Plain,
+            Source::Misp(_) => Self::Misp,
+            Source::Http(_) | Source::File(_) | Source::Glob(_) => Self::Plain,
+        }
+    }
+
+    /// The format of what a server gives so, when it lies in a file; `None` where any format may.
+    pub(super) fn in_a_file(self) -> Option<&'static str> {
+        match self {
+            Self::Plain => None,
+            Self::Taxii => Some("stix"),
+            Self::Misp => Some("misp-json"),
         }
     }
 }
 
-/// The formats of the design, each with what it means; those without a meaning are refused by name.
-const FORMATS: &[(&str, Option<(Format, Protocol)>)] = &[
-    ("text", Some((Format::Text, Protocol::Plain))),
-    ("csv", Some((Format::Csv, Protocol::Plain))),
-    ("hosts", Some((Format::Hosts, Protocol::Plain))),
-    ("adblock", Some((Format::Adblock, Protocol::Plain))),
-    ("dshield", Some((Format::Dshield, Protocol::Plain))),
-    ("rpz", Some((Format::Rpz, Protocol::Plain))),
-    ("auto", Some((Format::Auto, Protocol::Plain))),
-    ("json", Some((Format::Json, Protocol::Plain))),
-    ("ndjson", Some((Format::Ndjson, Protocol::Plain))),
-    ("stix", Some((Format::Stix, Protocol::Plain))),
-    ("taxii", Some((Format::Stix, Protocol::Taxii))),
-    ("misp", None),
-    ("misp-warninglist", None),
+/// A format as the config names it, with what it means.
+type Named = (&'static str, (Format, Protocol));
+
+/// The formats of feeds.
+const FORMATS: &[Named] = &[
+    ("text", (Format::Text, Protocol::Plain)),
+    ("csv", (Format::Csv, Protocol::Plain)),
+    ("json", (Format::Json, Protocol::Plain)),
+    ("ndjson", (Format::Ndjson, Protocol::Plain)),
+    ("hosts", (Format::Hosts, Protocol::Plain)),
+    ("adblock", (Format::Adblock, Protocol::Plain)),
+    ("dshield", (Format::Dshield, Protocol::Plain)),
+    ("rpz", (Format::Rpz, Protocol::Plain)),
+    ("stix", (Format::Stix, Protocol::Plain)),
+    ("taxii", (Format::Stix, Protocol::Taxii)),
+    ("misp", (Format::Misp, Protocol::Misp)),
+    ("misp-json", (Format::Misp, Protocol::Plain)),
+    ("auto", (Format::Auto, Protocol::Plain)),
 ];
 
-/// A format that can be read, and how its source is asked.
+/// The format of lists of what must not be blocked, and of nothing else.
+const WARNINGLIST: Named = (
+    "misp-warninglist",
+    (Format::MispWarninglist, Protocol::Plain),
+);
+
+/// A feed's format, and how its source is asked.
 pub(super) fn format(item: &Item<'_>) -> Result<(Format, Protocol), Problems> {
-    let written = text(item, "the name of a format")?;
-    match FORMATS.iter().find(|(word, _)| *word == written) {
-        Some((_, Some(format))) => return Ok(*format),
-        Some((_, None)) => {
-            return wrong(format!(
-                "the format {written:?} is not built yet; known: {}",
-                built_formats()
-            ));
-        }
-        None => {}
+    if item.get_ref().as_str() == Some(WARNINGLIST.0) {
+        return wrong("a warninglist says what must not be blocked; write a [[guard.list]] for it");
     }
-    let advice = match keys::nearest(written, FORMATS.iter().map(|(word, _)| *word)) {
+    named(item, FORMATS)
+}
+
+fn named(item: &Item<'_>, formats: &[Named]) -> Result<(Format, Protocol), Problems> {
+    let written = text(item, "the name of a format")?;
+    let words = || formats.iter().map(|(word, _)| *word);
+    if let Some((_, format)) = formats.iter().find(|(word, _)| *word == written) {
+        return Ok(*format);
+    }
+    let known = || {
+        let quoted: Vec<_> = words().map(|word| format!("{word:?}")).collect();
+        quoted.join(", ")
+    };
+    let advice = match keys::nearest(written, words()) {
         Some(near) => format!("did you mean {near:?}?"),
-        None => format!("known: {}", built_formats()),
+        None => format!("known: {}", known()),
     };
     wrong(format!("unknown format {}; {advice}", shown(written)))
 }
 
 /// A format as the config writes it.
 pub(super) fn format_word(format: Format, protocol: Protocol) -> &'static str {
-    let meant = Some((format, protocol));
-    let known = FORMATS.iter().find(|(_, known)| *known == meant);
-    known.map_or("", |(word, _)| word)
-}
-
-fn built_formats() -> String {
-    let built = FORMATS.iter().filter(|(_, format)| format.is_some());
-    let quoted: Vec<_> = built.map(|(word, _)| format!("{word:?}")).collect();
-    quoted.join(", ")
+    let mut known = FORMATS.iter().chain([&WARNINGLIST]);
+    known
+        .find(|(_, meant)| *meant == (format, protocol))
+        .map_or("", |(word, _)| word)
 }
 
 /// `"off"`: networks go in whole or not at all.
