@@ -37,6 +37,7 @@ mod tests;
 
 pub use fault::{ConfigError, ConfigFaults, Fault};
 pub(crate) use keys::nearest;
+pub(crate) use value::parse_duration;
 
 use std::path::PathBuf;
 use std::time::Duration;

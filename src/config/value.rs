@@ -128,7 +128,7 @@ pub(super) fn duration(
 }
 
 /// Friendly durations, where a day is 24 hours and a week seven days; months and years have no length.
-fn parse_duration(text: &str) -> Option<SignedDuration> {
+pub(crate) fn parse_duration(text: &str) -> Option<SignedDuration> {
     let span: Span = jiff::fmt::friendly::SpanParser::new()
         .parse_span(text)
         .ok()?;

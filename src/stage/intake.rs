@@ -1,6 +1,6 @@
 //! One feed's turn: fetch, compare, parse, judge, record.
 
-use std::io::{self, BufRead};
+use std::io::{self, Read as _};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -51,6 +51,9 @@ struct Parsed {
 
 /// Bodies larger than this are not kept while they are held.
 const LARGEST_HELD: u64 = 64 << 20;
+
+/// So much of a body's beginning shows whether it is a web page, blank lines before it included.
+const HEAD: usize = 512;
 
 /// Polls one feed and records what it brings. A feed that fails is part of the summary, not an error.
 ///
@@ -308,7 +311,11 @@ async fn parse(body: Body, feed: &Feed) -> Result<(Body, io::Result<Parsed>), St
 
 fn parse_here(body: &Body, recipe: &Recipe, limits: &Limits, most: usize) -> io::Result<Parsed> {
     let mut reader = body.reader(limits)?;
-    let html = contract::looks_like_html(reader.fill_buf()?);
+    // A reader gives what it has at hand, which may be a few bytes.
+    let mut head = Vec::with_capacity(HEAD);
+    reader.by_ref().take(HEAD as u64).read_to_end(&mut head)?;
+    let html = contract::looks_like_html(&head);
+    let mut reader = io::Cursor::new(head).chain(reader);
     let text = Text {
         body: &mut reader,
         ends_surely: body.ends_surely,

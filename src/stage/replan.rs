@@ -7,7 +7,7 @@ use crate::config::{Config, Firewall};
 use crate::guard::{self, AllowFile, GuardSet, Guards, Matching, Material, OwnGround, SetKind};
 use crate::guard::{Judgement, Strike};
 use crate::ledger::{FeedRow, FirewallRow, PlanSummary};
-use crate::model::{Action, Class, Entry, Lease, List, UnixTime};
+use crate::model::{Action, Class, Entry, Indicator, Lease, List, UnixTime};
 use crate::plan::desired::{Candidate, candidates, desired};
 use crate::plan::expiry::{Belief, FeedFacts, believe};
 use crate::plan::{self, LeftOut, Plan, Standing, Wanted};
@@ -72,13 +72,19 @@ impl GuardMaterial {
         Ok(Self { material })
     }
 
-    /// The guards with what the allow feeds say now.
+    /// The guards with what the allow feeds and the operator's hand say now.
     ///
     /// # Errors
-    /// Never where [`GuardMaterial::read`] went well: downloaded sets are taken without what is too wide.
-    pub fn guards(&self, sets: Vec<GuardSet>) -> Result<Guards, StageError> {
+    /// Where the operator allowed something wider than `min_prefix` by hand. Downloaded sets are taken
+    /// without what is too wide.
+    pub fn guards(
+        &self,
+        sets: Vec<GuardSet>,
+        by_hand: Vec<Indicator>,
+    ) -> Result<Guards, StageError> {
         let material = Material {
             sets,
+            by_hand,
             ..self.material.clone()
         };
         Ok(Guards::try_new(material)?)
@@ -130,6 +136,26 @@ pub async fn row(ctx: &Context, firewall: &Firewall) -> Result<FirewallRow, Stag
     })
 }
 
+/// Everything that should be blocked at `now`, whatever a firewall takes and has room for.
+///
+/// # Errors
+/// When the ledger cannot be read.
+pub async fn cleared(
+    ctx: &Context,
+    guards: &GuardMaterial,
+    now: UnixTime,
+) -> Result<Vec<Wanted>, StageError> {
+    let say = say(ctx, guards, Duration::ZERO, &Heard::default(), now).await?;
+    let mut left_out = BTreeMap::new();
+    Ok(desired(
+        List::Block,
+        &say.block,
+        &say.guards,
+        &Class::ALL,
+        &mut left_out,
+    ))
+}
+
 /// Every entry that the feeds want on a firewall at `now`, whether or not it gets a place.
 ///
 /// # Errors
@@ -169,8 +195,10 @@ pub async fn say(
             }
         }
     }
+    let by_hand = ctx.ledger.hand_guards(now).await?;
+    let by_hand = by_hand.into_iter().map(|guard| guard.indicator).collect();
     Ok(Say {
-        guards: guards.guards(sets)?,
+        guards: guards.guards(sets, by_hand)?,
         block: candidates(block),
         allow: candidates(allow),
     })
@@ -195,6 +223,7 @@ pub async fn standing(
         last_hits: ledger.last_hits(row.id).await?,
         foreign: ledger.foreign_entries(row.id).await?,
         foreign_places: row.foreign,
+        withdrawn: row.withdrawn,
         quarantined: quarantine.into_iter().map(|one| one.entry).collect(),
         suspects: ledger.suspects(row.id).await?,
         deleted: ledger

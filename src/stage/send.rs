@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -21,7 +22,7 @@ use crate::ledger::{NewCall, Outcome};
 use crate::model::{Action, UnixTime};
 use crate::plan::{Batch, Plan, Suspects};
 
-use super::{Context, StageError};
+use super::{Context, StageError, trouble};
 
 /// A firewall at run time.
 pub struct Link {
@@ -32,6 +33,8 @@ pub struct Link {
     client: Client,
     credentials: Credentials,
     limits: Arc<Limits>,
+    /// The cloud stopped us: before the next try the keys are looked for anew.
+    stopped: AtomicBool,
     /// How far the present round has come, for whoever watches.
     pub progress: watch::Sender<Progress>,
 }
@@ -84,7 +87,7 @@ const PATIENCE: u32 = 20;
 const UNREACHABLE: u32 = 7;
 
 /// How long a firewall that needs a person is left alone.
-const HALT: Duration = Duration::from_secs(300);
+pub const HALT: Duration = Duration::from_secs(300);
 
 /// The longest that a firewall is left alone after failures that pass by themselves.
 const LONGEST_BACKOFF: Duration = Duration::from_secs(300);
@@ -131,6 +134,7 @@ impl Link {
             credentials,
             limits,
             config,
+            stopped: AtomicBool::new(false),
             progress: watch::Sender::default(),
         })
     }
@@ -140,10 +144,14 @@ impl Link {
     /// # Errors
     /// When there are none.
     pub async fn keys(&self, now: UnixTime) -> Result<Arc<Keys>, StageError> {
-        Ok(self.credentials.keys(now).await?)
+        Ok(if self.stopped.swap(false, Ordering::Relaxed) {
+            self.credentials.fetch_again(now).await?
+        } else {
+            self.credentials.keys(now).await?
+        })
     }
 
-    /// Sends one reading call, on its own permits.
+    /// Sends one reading call, on its own permits. Gives the reply, and what it means in a sentence.
     ///
     /// # Errors
     /// When there are no keys.
@@ -151,7 +159,7 @@ impl Link {
         &self,
         ctx: &Context,
         call: &A,
-    ) -> Result<Reply<A::Response>, StageError> {
+    ) -> Result<(Reply<A::Response>, String), StageError> {
         let keys = self.keys(ctx.clock.now()).await?;
         let permit = self.limiter(&keys, A::NAME).place().await.permit().await;
         let told_with = ctx.clock.offset();
@@ -164,9 +172,11 @@ impl Link {
             Verdict::Retry(Retry::Slower { limit }) => {
                 self.limiter(&keys, A::NAME).slow_down(limit);
             }
+            Verdict::Stop => self.stopped.store(true, Ordering::Relaxed),
             _ => {}
         }
-        Ok(reply)
+        let told = trouble::sentence(&reply.answer, &self.config.endpoint, &keys);
+        Ok((reply, told))
     }
 
     fn limiter(&self, keys: &Keys, action: &str) -> Arc<Limiter> {
@@ -310,7 +320,10 @@ impl Round<'_> {
             Upshot::NewKeys => self.renew_keys(&sent.trouble).await,
             Upshot::ClockOff { ahead } => self.correct_clock(sent.told_with, *ahead),
             Upshot::ReadFirst => self.read_first(&sent.trouble).await?,
-            Upshot::Halt => self.stop_at(HALT, Stop::Halted, sent.trouble.clone()),
+            Upshot::Halt => {
+                self.link.stopped.store(true, Ordering::Relaxed);
+                self.stop_at(HALT, Stop::Halted, sent.trouble.clone());
+            }
         }
         if self.failures_in_row >= PATIENCE && self.summary.stop.is_none() {
             self.back_off().await?;
@@ -447,7 +460,7 @@ async fn send_one(
         entries: entries.len() as u64,
         outcome: settlement.outcome,
         upshot,
-        trouble: sentence(&settlement.code, &settlement.message),
+        trouble: trouble::sentence(&reply.answer, &config.endpoint, &keys),
         told_with,
     }))
 }
@@ -470,12 +483,4 @@ async fn halt(ctx: &Context, link: &Link, trouble: String) -> Result<SendSummary
 pub fn backoff(failures: u32) -> Duration {
     let cap = Duration::from_secs(2u64.saturating_pow(failures.min(16) + 1)).min(LONGEST_BACKOFF);
     Duration::from_secs(1) + cap.mul_f64(fastrand::f64())
-}
-
-fn sentence(code: &Option<String>, message: &Option<String>) -> String {
-    match (code, message) {
-        (Some(code), Some(message)) if !message.is_empty() => format!("{code}: {message}"),
-        (Some(code), _) => code.clone(),
-        (None, _) => String::new(),
-    }
 }

@@ -6,6 +6,7 @@
 //! escapes by itself.
 
 pub mod escape;
+pub mod export;
 pub mod layout;
 pub mod needs;
 pub mod report;
