@@ -281,6 +281,33 @@ pub(super) fn array<T>(
     }
 }
 
+/// A table of names of the operator's choice, each value read by `parse`; all faulty ones are told, each on its own line.
+pub(super) fn entries<T>(
+    item: &Item<'_>,
+    takes: &str,
+    parse: impl Fn(&str, &Item<'_>) -> Result<T, Problems>,
+) -> Result<Vec<T>, Problems> {
+    let Some(table) = item.get_ref().as_table() else {
+        return wrong(format!("takes {takes}, not {}", kind(item)));
+    };
+    let mut values = Vec::new();
+    let mut problems = Problems::new();
+    for (name, item) in table {
+        match parse(name.get_ref(), item) {
+            Ok(value) => values.push(value),
+            Err(found) => problems.extend(found.into_iter().map(|problem| Problem {
+                span: problem.span.or_else(|| Some(item.span())),
+                ..problem
+            })),
+        }
+    }
+    if problems.is_empty() {
+        Ok(values)
+    } else {
+        Err(problems)
+    }
+}
+
 /// One of several words.
 pub(super) fn word<T: Copy>(
     words: &'static [(&'static str, T)],
