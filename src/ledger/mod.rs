@@ -10,11 +10,15 @@ mod error;
 mod feeds;
 mod firewalls;
 mod leases;
+mod listing_rows;
 mod listings;
 mod lock;
 mod read;
 mod snapshots;
 mod trials;
+
+#[cfg(test)]
+mod tests;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -115,7 +119,9 @@ impl Ledger {
             .synchronous(SqliteSynchronous::Normal)
             .foreign_keys(true)
             .busy_timeout(Duration::from_secs(30))
-            .statement_cache_capacity(200);
+            .statement_cache_capacity(200)
+            .pragma("cache_size", "-16000")
+            .pragma("wal_autocheckpoint", "4000");
         let open = |fault| LedgerError::open(path, fault);
         let writer = SqlitePoolOptions::new()
             .max_connections(1)
@@ -138,7 +144,7 @@ impl Ledger {
     }
 
     async fn begin(&self) -> Result<Tx> {
-        Ok(self.writer.begin_with("BEGIN IMMEDIATE").await?)
+        begin(&self.writer).await
     }
 
     async fn refuse_foreign(&self) -> Result<()> {
@@ -170,6 +176,10 @@ impl Ledger {
             std::cmp::Ordering::Greater => Err(LedgerError::Newer(self.path.clone())),
         }
     }
+}
+
+async fn begin(writer: &SqlitePool) -> Result<Tx> {
+    Ok(writer.begin_with("BEGIN IMMEDIATE").await?)
 }
 
 /// `PRAGMA application_id` of a ledger: "fwal".
