@@ -33,6 +33,11 @@ pub enum LedgerError {
         .0.display()
     )]
     Older(PathBuf),
+    /// The SQLite inside this program is too old for two processes on one file.
+    #[error(
+        "this feedwall was built with SQLite {0}, in which the daemon and a command can damage the ledger between them: use a build with SQLite 3.51.3 or later"
+    )]
+    UnsoundSqlite(String),
     /// Another daemon holds the lock.
     #[error(
         "another feedwall holds the ledger {}: stop it first, or ask it with `feedwall status`",
@@ -72,7 +77,6 @@ impl LedgerError {
                 path: path.to_owned(),
                 reason: reason(&fault),
             },
-            Self::Corrupt(_) => Self::Foreign(path.to_owned()),
             other => other,
         }
     }
@@ -80,10 +84,9 @@ impl LedgerError {
     pub(super) fn migrate(path: &Path, fault: sqlx::migrate::MigrateError) -> Self {
         use sqlx::migrate::MigrateError;
         match fault {
-            MigrateError::VersionMissing(_) | MigrateError::VersionTooNew(..) => {
-                Self::Newer(path.to_owned())
-            }
-            MigrateError::VersionMismatch(_) => Self::Foreign(path.to_owned()),
+            MigrateError::VersionMissing(_)
+            | MigrateError::VersionTooNew(..)
+            | MigrateError::VersionMismatch(_) => Self::Newer(path.to_owned()),
             MigrateError::Execute(fault) | MigrateError::ExecuteMigration(fault, _) => {
                 Self::open(path, fault)
             }

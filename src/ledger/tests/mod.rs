@@ -3,6 +3,7 @@
 mod flaws;
 mod history;
 mod listings;
+mod opening;
 
 use std::time::Duration;
 
