@@ -5,6 +5,9 @@ use std::path::{Path, PathBuf};
 
 use super::{LedgerError, Result};
 
+/// How often a start tries again while only commands are in its way, which hold the lock for microseconds.
+const TRIES: u32 = 100_000;
+
 /// Held for the daemon's life. Only its holder sends list calls.
 #[derive(Debug)]
 pub struct DaemonLock {
@@ -33,19 +36,30 @@ impl DaemonLock {
             .write(true)
             .open(lock_path(path))
             .map_err(open)?;
-        match file.try_lock() {
-            Ok(()) => Ok(Self { _file: file }),
-            Err(TryLockError::WouldBlock) => Err(LedgerError::Locked(path.to_owned())),
-            Err(TryLockError::Error(fault)) => Err(open(fault)),
+        for _ in 0..TRIES {
+            match file.try_lock() {
+                Ok(()) => return Ok(Self { _file: file }),
+                Err(TryLockError::WouldBlock) if is_exclusive(&file) => break,
+                Err(TryLockError::WouldBlock) => std::thread::yield_now(),
+                Err(TryLockError::Error(fault)) => return Err(open(fault)),
+            }
         }
+        Err(LedgerError::Locked(path.to_owned()))
     }
 
     /// Whether a daemon holds the ledger at `path` just now.
     #[must_use]
     pub fn is_held(path: &Path) -> bool {
-        File::open(lock_path(path))
-            .is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
+        File::open(lock_path(path)).is_ok_and(|file| is_exclusive(&file))
     }
+}
+
+/// Whether a daemon holds the lock: commands that ask share it among themselves.
+fn is_exclusive(file: &File) -> bool {
+    let held = matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock));
+    // Failing to free what is not held says nothing more.
+    let _ = file.unlock();
+    held
 }
 
 fn lock_path(path: &Path) -> PathBuf {
