@@ -1,6 +1,8 @@
 //! Trials in the ledger: which entries are under suspicion together, and what came of it so far. What each
 //! outcome means is decided in `plan::trial`.
 
+use std::time::Duration;
+
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 
@@ -10,6 +12,9 @@ use crate::plan::trial::{self, Children, Refused, Role, Suspects, Trial};
 use super::calls::{CallRow, Settlement, action_of};
 use super::leases::{direction_of, entries_json, list_of};
 use super::{Ledger, LedgerError, Result, Tx};
+
+/// A size that is learned holds for a day, and so does what speaks against it.
+const LEARNED_FOR: Duration = Duration::from_secs(86_400);
 
 /// An entry that the cloud refused alone.
 #[derive(Clone, Debug)]
@@ -354,7 +359,9 @@ async fn children_done(tx: &mut Tx, parent: Trial) -> Result<()> {
             );
             let size = i64::try_from(parent.size).unwrap_or(i64::MAX);
             let now = UnixTime::from_seconds(latest_settlement(tx, firewall).await?);
-            learn(tx, firewall, "batch", Some(size), &reason, now).await?;
+            if !took_more(tx, firewall, size, now).await? {
+                learn(tx, firewall, "batch", Some(size), &reason, now).await?;
+            }
             end(tx, parent, None).await
         }
         Children::Done => {
@@ -362,6 +369,20 @@ async fn children_done(tx: &mut Tx, parent: Trial) -> Result<()> {
             end(tx, parent, Some(&code)).await
         }
     }
+}
+
+/// Whether a larger call was applied within the day: then it was not the size, but a failure that has passed.
+async fn took_more(tx: &mut Tx, firewall: i64, size: i64, now: UnixTime) -> Result<bool> {
+    let since = now.minus(LEARNED_FOR).seconds().saturating_mul(1000);
+    Ok(sqlx::query_scalar(
+        "SELECT EXISTS (SELECT 1 FROM calls WHERE firewall_id = ? AND settled_ms > ?
+             AND count > ? AND verdict = 'applied')",
+    )
+    .bind(firewall)
+    .bind(since)
+    .bind(size)
+    .fetch_one(&mut **tx)
+    .await?)
 }
 
 /// All three probes refused alike: nothing is quarantined. Of an add, the class is held for a day; edits and
