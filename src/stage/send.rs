@@ -165,9 +165,7 @@ impl Link {
         let told_with = ctx.clock.offset();
         let reply = self.client.send(call, &keys, permit, ctx.clock.now()).await;
         match reply.verdict() {
-            Verdict::Resign { ahead } => {
-                ctx.clock.correct(told_with, ahead);
-            }
+            Verdict::Resign { ahead } => correct_clock(ctx, told_with, ahead),
             Verdict::Reauthenticate => drop(self.credentials.fetch_again(ctx.clock.now()).await),
             Verdict::Retry(Retry::Slower { limit }) => {
                 self.limiter(&keys, A::NAME).slow_down(limit);
@@ -318,7 +316,10 @@ impl Round<'_> {
             }
             Upshot::Full => self.full().await?,
             Upshot::NewKeys => self.renew_keys(&sent.trouble).await,
-            Upshot::ClockOff { ahead } => self.correct_clock(sent.told_with, *ahead),
+            Upshot::ClockOff { ahead } => {
+                correct_clock(self.ctx, sent.told_with, *ahead);
+                self.failures_in_row += 1;
+            }
             Upshot::ReadFirst => self.read_first(&sent.trouble).await?,
             Upshot::Halt => {
                 self.link.stopped.store(true, Ordering::Relaxed);
@@ -371,16 +372,6 @@ impl Round<'_> {
         }
     }
 
-    fn correct_clock(&mut self, told_with: i64, ahead: i64) {
-        if self.ctx.clock.correct(told_with, ahead) {
-            tracing::warn!(
-                seconds = ahead,
-                "this machine's clock is off by this much against the cloud's; calls are signed with the cloud's time. Set the clock right"
-            );
-        }
-        self.failures_in_row += 1;
-    }
-
     async fn back_off(&mut self) -> Result<(), StageError> {
         let row = super::replan::row(self.ctx, &self.link.config).await?;
         let wait = backoff(row.failures);
@@ -409,6 +400,16 @@ impl Round<'_> {
             _ => {}
         }
         Ok(self.summary)
+    }
+}
+
+/// Takes the cloud's word for the time from now on, and says so once.
+fn correct_clock(ctx: &Context, told_with: i64, ahead: i64) {
+    if ctx.clock.correct(told_with, ahead) {
+        tracing::warn!(
+            seconds = ahead,
+            "this machine's clock is off by this much against the cloud's; calls are signed with the cloud's time. Set the clock right"
+        );
     }
 }
 
