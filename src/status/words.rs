@@ -8,6 +8,8 @@ use crate::daemon::OnceSummary;
 use crate::plan::Plan;
 use crate::stage::intake::PollEnd;
 
+use super::escape::escape_whole;
+
 /// The summary of `run --once` for a terminal.
 #[must_use]
 pub fn once(summary: &OnceSummary, dry_run: bool) -> String {
@@ -37,7 +39,7 @@ pub fn once(summary: &OnceSummary, dry_run: bool) -> String {
             );
         }
         if let Some(why) = failure {
-            let _ = writeln!(text, "  not done: {why}");
+            let _ = writeln!(text, "  not done: {}", escape_whole(why));
         }
     }
     text
@@ -93,8 +95,8 @@ fn poll_words(end: &PollEnd) -> String {
             delta.added + delta.relisted,
             delta.delisted
         ),
-        PollEnd::Held(why) => format!("held: {why}"),
-        PollEnd::Failed(why) => format!("failed: {why}"),
+        PollEnd::Held(why) => format!("held: {}", escape_whole(why)),
+        PollEnd::Failed(why) => format!("failed: {}", escape_whole(why)),
     }
 }
 
