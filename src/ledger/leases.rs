@@ -222,11 +222,8 @@ pub(super) async fn mark_doubt(
     doubt: Action,
 ) -> Result<()> {
     sqlx::query(
-        "UPDATE leases SET doubt = ?3
-         FROM (SELECT unhex(value ->> 0) AS key, value ->> 1 AS list, value ->> 2 AS direction
-               FROM json_each(?2)) AS named
-         WHERE firewall_id = ?1 AND leases.list = named.list AND leases.key = named.key
-             AND leases.direction = named.direction",
+        "UPDATE leases SET doubt = ?3 WHERE firewall_id = ?1 AND (list, key, direction) IN
+             (SELECT value ->> 1, unhex(value ->> 0), value ->> 2 FROM json_each(?2))",
     )
     .bind(firewall)
     .bind(entries_json(entries))

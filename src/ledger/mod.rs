@@ -5,6 +5,7 @@
 //! of calls, which must be on the disk before a call leaves.
 
 mod bulk;
+mod by_hand;
 mod calls;
 mod error;
 mod feeds;
@@ -17,6 +18,7 @@ mod lock;
 mod read;
 mod read_back;
 mod snapshots;
+mod story;
 mod trials;
 
 use std::path::{Path, PathBuf};
@@ -27,6 +29,7 @@ use sqlx::sqlite::{
 };
 use sqlx::{Sqlite, SqliteConnection, Transaction};
 
+pub use self::by_hand::{BY_HAND, HandWord};
 pub use self::calls::{CallRow, LastCall, NewCall, Outcome, Settlement};
 pub use self::error::LedgerError;
 pub use self::feeds::{FeedRow, FeedState, PollOutcome};
@@ -37,6 +40,7 @@ pub use self::lock::DaemonLock;
 pub use self::read::FeedListings;
 pub use self::read_back::ReadState;
 pub use self::snapshots::{GoodBody, HeldSnapshot};
+pub use self::story::ClassCount;
 pub use self::trials::Quarantined;
 
 type Result<T> = std::result::Result<T, LedgerError>;

@@ -222,10 +222,8 @@ async fn confirm(tx: &mut Tx, firewall: i64, entries: &[Entry], now: UnixTime) -
     for chunk in entries.chunks(super::CHUNK) {
         sqlx::query(
             "UPDATE leases SET confirmed_at = ?3, doubt = NULL, missed = 0
-             FROM (SELECT unhex(value ->> 0) AS key, value ->> 1 AS list, value ->> 2 AS direction
-                   FROM json_each(?2)) AS seen
-             WHERE firewall_id = ?1 AND leases.list = seen.list AND leases.key = seen.key
-                 AND leases.direction = seen.direction",
+             WHERE firewall_id = ?1 AND (list, key, direction) IN
+                 (SELECT value ->> 1, unhex(value ->> 0), value ->> 2 FROM json_each(?2))",
         )
         .bind(firewall)
         .bind(entries_json(chunk))

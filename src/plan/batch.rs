@@ -179,10 +179,16 @@ fn brake(terms: &FirewallTerms, standing: &Standing, changes: &mut Changes, now:
         .saturating_add(standing.approved_deletes)
         .saturating_sub(standing.deleted);
     let allowed = usize::try_from(allowed).unwrap_or(usize::MAX);
-    if changes.deletes.len() <= allowed {
+    if standing.withdrawn {
         return 0;
     }
-    let held = changes.deletes.split_off(allowed);
+    let (exempt, mut braked): (Vec<Lease>, Vec<Lease>) = changes
+        .deletes
+        .drain(..)
+        .partition(|lease| standing.exempt.contains(&lease.entry));
+    let held = braked.split_off(allowed.min(braked.len()));
+    changes.deletes = exempt;
+    changes.deletes.append(&mut braked);
     let count = held.len() as u64;
     for lease in held {
         let end = now.plus(terms.lease).round_up(terms.grid);

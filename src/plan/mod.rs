@@ -98,6 +98,10 @@ pub struct Standing {
     pub deleted: u64,
     /// Deletes that the operator approved beyond the brake.
     pub approved_deletes: u64,
+    /// Leases that the operator's own hand or config wants gone: the brake does not hold them.
+    pub exempt: HashSet<Entry>,
+    /// The operator took everything back: nothing is wanted until `feedwall resume`.
+    pub withdrawn: bool,
 }
 
 /// Why an entry that feeds list is not on a firewall's list, or not yet.
@@ -159,6 +163,11 @@ pub fn plan(
     mut left_out: BTreeMap<LeftOut, u64>,
     now: UnixTime,
 ) -> Plan {
+    let wanted = if standing.withdrawn {
+        Vec::new()
+    } else {
+        wanted
+    };
     let wanted = admission::takeable(wanted, standing, &mut left_out);
     let admitted = admission::admit(terms, standing, wanted, &mut left_out, now);
     let changes = lease::changes(terms, standing, admitted, now);

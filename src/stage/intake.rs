@@ -1,6 +1,6 @@
 //! One feed's turn: fetch, compare, parse, judge, record.
 
-use std::io::{self, Read as _};
+use std::io;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -51,9 +51,6 @@ struct Parsed {
 
 /// Bodies larger than this are not kept while they are held.
 const LARGEST_HELD: u64 = 64 << 20;
-
-/// So much of a body's beginning shows whether it is a web page, blank lines before it included.
-const HEAD: usize = 512;
 
 /// Polls one feed and records what it brings. A feed that fails is part of the summary, not an error.
 ///
@@ -282,12 +279,7 @@ fn next_poll(
         failures,
         retry_after,
     };
-    fetch::next_poll(
-        &feed.name,
-        feed.interval,
-        fetch::floor_for(&feed.source),
-        &past,
-    )
+    fetch::next_poll(&feed.name, feed.interval, feed.floor, &past)
 }
 
 fn facts(parsed: &Parsed, row: &FeedRow) -> Facts {
@@ -315,12 +307,9 @@ async fn parse(body: Body, feed: &Feed) -> Result<(Body, io::Result<Parsed>), St
 }
 
 fn parse_here(body: &Body, recipe: &Recipe, limits: &Limits, most: usize) -> io::Result<Parsed> {
+    // By a reader of its own: the first look into a body may give no more than a few bytes.
+    let html = contract::begins_like_html(body.reader(limits)?)?;
     let mut reader = body.reader(limits)?;
-    // A reader gives what it has at hand, which may be a few bytes.
-    let mut head = Vec::with_capacity(HEAD);
-    reader.by_ref().take(HEAD as u64).read_to_end(&mut head)?;
-    let html = contract::looks_like_html(&head);
-    let mut reader = io::Cursor::new(head).chain(reader);
     let text = Text {
         body: &mut reader,
         ends_surely: body.ends_surely,
