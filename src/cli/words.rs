@@ -7,8 +7,7 @@ use serde_json::{Value, json};
 use crate::daemon::OnceSummary;
 use crate::plan::Plan;
 use crate::stage::intake::PollEnd;
-
-use super::escape::escape_whole;
+use crate::status::escape::escape_whole;
 
 /// The summary of `run --once` for a terminal.
 #[must_use]
