@@ -83,6 +83,8 @@ CREATE TABLE firewalls (
     held_deletes   INTEGER NOT NULL DEFAULT 0,
     -- The last whole read-back of the cloud's list.
     read_at    INTEGER,
+    -- When a reading began that has not come to its end, so that its calls and a successor's share no second.
+    reading_since INTEGER,
     -- Why the list must be read before the next plan; NULL where nothing asks for it.
     read_wanted TEXT,
     drift      TEXT, -- what it found, counted (JSON)

@@ -123,7 +123,8 @@ impl Session {
                 return Ok((total, plan, Some("stopped before it was done".to_owned())));
             }
             if plan.batches.is_empty() {
-                self.wait_until(plan.next_due, cancel).await;
+                let until = firewall::next_due(self, link, &plan).await?;
+                self.wait_until(Some(until), cancel).await;
                 continue;
             }
             firewall::tell_plan(link, &plan);
@@ -140,7 +141,10 @@ impl Session {
                         return Ok((total, plan, Some(why)));
                     }
                 }
-                Some(Stop::Full | Stop::ReadFirst | Stop::Cancelled) | None => {}
+                _ => {}
+            }
+            if let Some(until) = firewall::held_until(self, link).await? {
+                self.wait_until(Some(until), cancel).await;
             }
         }
     }

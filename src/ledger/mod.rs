@@ -49,6 +49,9 @@ type Tx = Transaction<'static, Sqlite>;
 /// Rows in one write transaction of a load, so that nobody waits long behind it.
 const CHUNK: usize = 5_000;
 
+/// What was learned about a firewall is believed for so long, and then tried again.
+pub const LEARNED_FOR: Duration = Duration::from_secs(86_400);
+
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
 
 /// An open ledger. Cheap to share behind an `Arc`.

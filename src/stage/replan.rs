@@ -6,16 +6,13 @@ use std::time::Duration;
 use crate::config::{Config, Firewall};
 use crate::guard::{self, AllowFile, GuardSet, Guards, Matching, Material, OwnGround, SetKind};
 use crate::guard::{Judgement, Strike};
-use crate::ledger::{FeedRow, FirewallRow, PlanSummary};
+use crate::ledger::{FeedRow, FirewallRow, LEARNED_FOR, PlanSummary};
 use crate::model::{Action, Class, Entry, Indicator, Lease, List, UnixTime};
 use crate::plan::desired::{Candidate, candidates, desired};
 use crate::plan::expiry::{Belief, FeedFacts, believe};
 use crate::plan::{self, LeftOut, Plan, Standing, Wanted};
 
-use super::{Context, StageError};
-
-/// What was learned about a firewall is believed for so long, and then tried again.
-pub const LEARNED_FOR: Duration = Duration::from_secs(86_400);
+use super::{Context, StageError, reconcile};
 
 /// The brake counts deletes over so long.
 const BRAKE_WINDOW: Duration = Duration::from_secs(86_400);
@@ -165,7 +162,7 @@ async fn make(
 ) -> Result<Made, StageError> {
     let now = ctx.clock.now();
     let say = say(ctx, guards, firewall.terms.grid, heard, now).await?;
-    let mut standing = standing(ctx, row, now).await?;
+    let mut standing = standing(ctx, firewall, row, now).await?;
     standing.exempt = by_own_guards(&say, &standing.leases);
     let mut left_out = BTreeMap::new();
     let wanted = wanted(&say, &firewall.terms.accept, &mut left_out);
@@ -320,6 +317,7 @@ pub async fn say(
 /// When the ledger cannot be read.
 pub async fn standing(
     ctx: &Context,
+    firewall: &Firewall,
     row: &FirewallRow,
     now: UnixTime,
 ) -> Result<Standing, StageError> {
@@ -334,7 +332,11 @@ pub async fn standing(
         foreign: ledger.foreign_entries(row.id).await?,
         foreign_places: row.foreign,
         withdrawn: row.withdrawn,
-        quarantined: quarantine.into_iter().map(|one| one.entry).collect(),
+        unseen_since: reconcile::unseen_since(firewall, row),
+        quarantined: quarantine
+            .into_iter()
+            .map(|one| (one.entry, one.action))
+            .collect(),
         suspects: ledger.suspects(row.id).await?,
         deleted: ledger
             .deleted_since(row.id, now.minus(BRAKE_WINDOW))
@@ -345,8 +347,13 @@ pub async fn standing(
         let number = value.and_then(|value| u64::try_from(value).ok());
         match subject.as_str() {
             "batch" => standing.learned_batch = number.and_then(|size| usize::try_from(size).ok()),
-            "quota" => standing.learned_quota = number,
-            class => standing.refused_classes.extend(refused_class(class)),
+            // What the cloud says of its quota, and what its refusals say: the lesser counts.
+            "quota" | "full" => {
+                let least = [standing.learned_quota, number].into_iter().flatten().min();
+                standing.learned_quota = least;
+            }
+            "repeats" => standing.repeats_refused = true,
+            other => learned_refusal(&mut standing, other),
         }
     }
     Ok(standing)
@@ -433,16 +440,23 @@ fn guard_set(feed: &FeedRow, beliefs: &[Belief]) -> GuardSet {
     }
 }
 
-/// Reads `class block ipv4`, as a trial's end wrote it.
-fn refused_class(subject: &str) -> HashSet<(List, Class)> {
-    let mut words = subject.split(' ').skip(1);
-    let list = words.next();
-    let class = words.next();
-    let list = [List::Block, List::Allow]
-        .into_iter()
-        .find(|one| Some(one.as_str()) == list);
-    let class = Class::ALL
-        .into_iter()
-        .find(|one| Some(one.as_str()) == class);
-    list.zip(class).into_iter().collect()
+/// Reads `class block ipv4` and `call edit block ipv4`, as a trial's end wrote them.
+fn learned_refusal(standing: &mut Standing, subject: &str) {
+    let place = |list: &str, class: &str| {
+        let list = [List::Block, List::Allow]
+            .into_iter()
+            .find(|one| one.as_str() == list);
+        let class = Class::ALL.into_iter().find(|one| one.as_str() == class);
+        list.zip(class)
+    };
+    let words: Vec<&str> = subject.split(' ').collect();
+    match *words.as_slice() {
+        ["class", list, class] => standing.refused_classes.extend(place(list, class)),
+        ["call", action, list, class] => {
+            let call = Action::from_word(action).zip(place(list, class));
+            let call = call.map(|(action, (list, class))| (action, list, class));
+            standing.refused_calls.extend(call);
+        }
+        _ => {}
+    }
 }

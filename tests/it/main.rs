@@ -14,6 +14,8 @@
 mod support;
 
 mod asking;
+mod cloudside;
+mod converge;
 mod crash;
 mod daemon;
 mod demo;
