@@ -16,6 +16,7 @@ mod sim;
 mod status;
 mod unbuilt;
 mod withdraw;
+mod words;
 
 use std::ffi::OsString;
 use std::io::Write as _;

@@ -370,7 +370,9 @@ async fn children_done(tx: &mut Tx, parent: Trial) -> Result<()> {
             );
             let size = i64::try_from(parent.size).unwrap_or(i64::MAX);
             let now = UnixTime::from_seconds(latest_settlement(tx, firewall).await?);
-            learn(tx, firewall, "batch", Some(size), &reason, now).await?;
+            if !took_more(tx, firewall, size, now).await? {
+                learn(tx, firewall, "batch", Some(size), &reason, now).await?;
+            }
             end(tx, parent, None).await
         }
         Children::Done => {
@@ -378,6 +380,20 @@ async fn children_done(tx: &mut Tx, parent: Trial) -> Result<()> {
             end(tx, parent, Some(&code)).await
         }
     }
+}
+
+/// Whether a larger call was applied within the day: then it was not the size, but a failure that has passed.
+async fn took_more(tx: &mut Tx, firewall: i64, size: i64, now: UnixTime) -> Result<bool> {
+    let since = now.minus(LEARNED_FOR).seconds().saturating_mul(1000);
+    Ok(sqlx::query_scalar(
+        "SELECT EXISTS (SELECT 1 FROM calls WHERE firewall_id = ? AND settled_ms > ?
+             AND count > ? AND verdict = 'applied')",
+    )
+    .bind(firewall)
+    .bind(since)
+    .bind(size)
+    .fetch_one(&mut **tx)
+    .await?)
 }
 
 /// All three probes refused alike: nothing is quarantined. They may be refused because they are there already (an

@@ -19,4 +19,3 @@ pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 pub mod trial;
-pub mod words;
