@@ -52,9 +52,6 @@ struct Parsed {
 /// Bodies larger than this are not kept while they are held.
 const LARGEST_HELD: u64 = 64 << 20;
 
-/// So much of a body's beginning shows whether it is a web page, blank lines before it included.
-const HEAD: usize = 512;
-
 /// Polls one feed and records what it brings. A feed that fails is part of the summary, not an error.
 ///
 /// # Errors
