@@ -25,6 +25,11 @@ CREATE TABLE feeds (
     recipe        TEXT,
     validators    TEXT, -- ETag, Last-Modified and who gave them, as JSON
     body_sha256   BLOB,
+    -- Since when the recorded body is the same.
+    body_since    INTEGER,
+    -- 'feed', or 'guard': its listings say what must not be blocked, and never age out. How far their names reach.
+    role          TEXT    NOT NULL DEFAULT 'feed',
+    reach         TEXT,
     listed        INTEGER NOT NULL DEFAULT 0,
     rejected      INTEGER NOT NULL DEFAULT 0,
     last_poll     INTEGER,
