@@ -4,6 +4,7 @@ mod ask;
 mod check;
 mod check_online;
 mod demo;
+mod explain;
 mod feeds;
 mod feeds_try;
 pub mod logs;
@@ -56,6 +57,8 @@ pub enum Command {
     Feeds(feeds::Args),
     /// Read the cloud's lists back, show where they differ from ours, and repair our own entries.
     Reconcile(reconcile::Args),
+    /// The whole story of one indicator, also why it is not blocked.
+    Explain(explain::Args),
     /// A simulated cloud on loopback, to try feedwall against.
     Sim(Box<sim::Args>),
     /// What is no command, or none yet.
@@ -95,6 +98,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Status(args) => status::run(&cli, args).await,
         Command::Feeds(args) => feeds::run(&cli, args).await,
         Command::Reconcile(args) => reconcile::run(&cli, args).await,
+        Command::Explain(args) => explain::run(&cli, args).await,
         Command::Sim(args) => sim::run(&cli, args).await,
         Command::Other(words) => unbuilt::refuse(words),
     }

@@ -102,42 +102,51 @@ impl Say {
     }
 }
 
-/// A plan that was made without recording anything, and what it was made of, for commands that ask.
+/// What a plan is made of.
 #[derive(Debug)]
-pub struct Draft {
+pub struct Ingredients {
     /// What all feeds say.
     pub say: Say,
     /// What the ledger knows of the firewall.
     pub standing: Standing,
     /// What the guards and the firewall's classes let through, by entry.
     pub wanted: Vec<Wanted>,
-    /// The plan.
-    pub plan: Plan,
+    /// What they did not, counted by reason.
+    pub left_out: BTreeMap<LeftOut, u64>,
 }
 
-/// Makes the plan of one firewall and writes nothing.
-///
-/// # Errors
-/// When the ledger cannot be read.
-pub async fn draft(
-    ctx: &Context,
-    guards: &GuardMaterial,
-    firewall: &Firewall,
-    heard: &Heard,
-) -> Result<Draft, StageError> {
-    let now = ctx.clock.now();
-    let row = row(ctx, firewall).await?;
-    let say = say(ctx, guards, firewall.terms.grid, heard, now).await?;
-    let standing = standing(ctx, &row, now).await?;
-    let mut left_out = BTreeMap::new();
-    let wanted = wanted(&say, &firewall.terms.accept, &mut left_out);
-    let plan = plan::plan(&firewall.terms, &standing, wanted.clone(), left_out, now);
-    Ok(Draft {
-        say,
-        standing,
-        wanted,
-        plan,
-    })
+impl Ingredients {
+    /// Reads them from the ledger.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    pub async fn read(
+        ctx: &Context,
+        guards: &GuardMaterial,
+        firewall: &Firewall,
+        heard: &Heard,
+    ) -> Result<Self, StageError> {
+        let now = ctx.clock.now();
+        let row = row(ctx, firewall).await?;
+        let say = say(ctx, guards, firewall.terms.grid, heard, now).await?;
+        let mut standing = standing(ctx, &row, now).await?;
+        standing.exempt = by_own_guards(&say, &standing.leases);
+        let mut left_out = BTreeMap::new();
+        let wanted = wanted(&say, &firewall.terms.accept, &mut left_out);
+        Ok(Self {
+            say,
+            standing,
+            wanted,
+            left_out,
+        })
+    }
+
+    /// The plan that they make, for a command that asks: nothing is recorded.
+    #[must_use]
+    pub fn plan(&self, firewall: &Firewall, now: UnixTime) -> Plan {
+        let (wanted, left_out) = (self.wanted.clone(), self.left_out.clone());
+        plan::plan(&firewall.terms, &self.standing, wanted, left_out, now)
+    }
 }
 
 /// The guards with what the allow feeds say now, for a command that judges for itself.
@@ -174,11 +183,12 @@ pub async fn turn(
     ctx.ledger
         .drop_ended_leases(row.id, now.minus(SWEPT_AFTER))
         .await?;
-    let say = say(ctx, guards, firewall.terms.grid, heard, now).await?;
-    let mut standing = standing(ctx, &row, now).await?;
-    standing.exempt = by_own_guards(&say, &standing.leases);
-    let mut left_out = BTreeMap::new();
-    let wanted = wanted(&say, &firewall.terms.accept, &mut left_out);
+    let Ingredients {
+        standing,
+        wanted,
+        left_out,
+        ..
+    } = Ingredients::read(ctx, guards, firewall, heard).await?;
     let plan = plan::plan(&firewall.terms, &standing, wanted, left_out, now);
     ctx.ledger.acquit(row.id, &plan.acquitted).await?;
     let summary = PlanSummary {

@@ -6,6 +6,7 @@
 //! escapes by itself.
 
 pub mod escape;
+pub mod explain;
 pub mod feed;
 mod firewalls;
 pub mod layout;
