@@ -6,6 +6,7 @@ mod check;
 mod check_online;
 mod demo;
 mod export;
+mod explain;
 mod feeds;
 mod feeds_try;
 pub mod logs;
@@ -72,6 +73,8 @@ pub enum Command {
     Withdraw(withdraw::WithdrawArgs),
     /// Want again what the feeds want, after `withdraw`.
     Resume(withdraw::ResumeArgs),
+    /// The whole story of one indicator, also why it is not blocked.
+    Explain(explain::Args),
     /// A simulated cloud on loopback, to try feedwall against.
     Sim(Box<sim::Args>),
     /// What is no command, or none yet.
@@ -117,6 +120,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Export(args) => export::run(&cli, args).await,
         Command::Withdraw(args) => withdraw::withdraw(&cli, args).await,
         Command::Resume(args) => withdraw::resume(&cli, args).await,
+        Command::Explain(args) => explain::run(&cli, args).await,
         Command::Sim(args) => sim::run(&cli, args).await,
         Command::Other(words) => unbuilt::refuse(words),
     }
