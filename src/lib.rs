@@ -26,6 +26,7 @@ pub mod cloud;
 pub mod firewall;
 pub mod config;
 pub mod stage;
+pub mod l4;
 pub mod status;
 pub mod daemon;
 pub mod cli;
