@@ -17,6 +17,7 @@ mod firewall;
 mod guard;
 mod judge;
 mod keys;
+mod l4;
 mod ledger;
 mod lines;
 mod print;
@@ -31,6 +32,7 @@ mod tests;
 
 pub use fault::{ConfigError, ConfigFaults, Fault};
 pub(crate) use keys::nearest;
+pub use l4::L4;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -55,6 +57,8 @@ pub struct Config {
     pub feeds: Vec<Feed>,
     /// `[[firewall]]`, in the file's order.
     pub firewalls: Vec<Firewall>,
+    /// `[l4]`
+    pub l4: L4,
     /// What is allowed but probably not meant: sentences with file and line, for the log.
     pub warnings: Vec<String>,
 }

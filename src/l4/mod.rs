@@ -10,12 +10,68 @@
 //! whoever else wanted the same rule would have been refused. Should a read-back come too early to see it, the
 //! repeated create is refused for its ports (`InvalidParameter.RulePortDuplicating`) and the rules are read once more.
 
+mod check;
+mod fault;
+mod file;
 mod origin;
+pub mod plan;
 mod port;
 mod rule;
 
+#[cfg(test)]
+mod tests;
+
+use crate::model::Name;
+
+pub use fault::{Fault, FileError, RuleFaults};
 pub use origin::{OriginError, OriginType};
 pub use port::{PortError, PortRange};
 pub use rule::{
     Parts, PassThrough, Protocol, Rule, RuleError, Session, SessionError, Tag, TagError,
 };
+
+/// Where a rule stands.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Place {
+    /// `zone-…`
+    pub zone: String,
+    /// `sid-…`
+    pub proxy: String,
+}
+
+/// A rule that a file asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// The line on which it begins.
+    pub line: usize,
+    /// Where it is to stand.
+    pub place: Place,
+    /// The rule.
+    pub rule: Rule,
+}
+
+/// A rule file that was found sound in itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RuleFile {
+    /// The name under which the ledger keeps its rules.
+    pub set: Name,
+    /// Its rules, in its order.
+    pub rules: Vec<Wanted>,
+}
+
+/// What holds where a rule file does not say.
+#[derive(Clone, Debug, Default)]
+pub struct Defaults {
+    /// Else the file's name without its ending.
+    pub set: Option<Name>,
+    /// The zone of rules that name none.
+    pub zone: Option<String>,
+    /// The proxy of rules that name none.
+    pub proxy: Option<String>,
+}
+
+impl std::fmt::Display for Place {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(out, "{}/{}", self.zone, self.proxy)
+    }
+}
