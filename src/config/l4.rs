@@ -20,6 +20,23 @@ pub struct L4 {
     pub credentials: CredentialSource,
 }
 
+impl L4 {
+    /// What drives layer-4 proxies of that site with those keys, where nothing else is said.
+    #[must_use]
+    #[expect(
+        clippy::expect_used,
+        reason = "the sites' endpoints are constants that a test parses"
+    )]
+    pub fn new(site: Site, credentials: CredentialSource) -> Self {
+        Self {
+            site,
+            endpoint: Url::parse(endpoint(site)).expect("a site's endpoint is a URL"),
+            rate: defaults::RATE,
+            credentials,
+        }
+    }
+}
+
 /// The site and the keys where the file does not say: those of the one firewall, where there is one alone.
 pub(super) fn fallback(firewalls: &[Firewall]) -> (Site, CredentialSource) {
     match firewalls {
@@ -37,10 +54,6 @@ pub(super) const fn endpoint(site: Site) -> &'static str {
 }
 
 /// Reads `[l4]`.
-#[expect(
-    clippy::expect_used,
-    reason = "the sites' endpoints are constants that a test parses"
-)]
 pub(super) fn read(
     section: &mut Section<'_>,
     firewalls: &[Firewall],
@@ -48,18 +61,18 @@ pub(super) fn read(
 ) -> L4 {
     let (site, keys) = fallback(firewalls);
     let site = section.read("site", site, word(words::SITES)).value;
-    let official = Url::parse(endpoint(site)).expect("a site's endpoint is a URL");
-    let endpoint = section.read("endpoint", official, address::endpoint);
+    let usual = L4::new(site, keys);
+    let endpoint = section.read("endpoint", usual.endpoint, address::endpoint);
     let open = address::ground(&endpoint.value) != Ground::Private || allow_private.value;
     section.rule(&[&endpoint.at, &allow_private.at], open, || {
         "the host is a private address; if that is meant, set `allow_private = true` in [guard]"
             .to_owned()
     });
-    let rate = section.read("rate", defaults::RATE, rate).value;
+    let rate = section.read("rate", usual.rate, rate).value;
     let credentials = if section.has("credentials") {
         credentials::read(section).value
     } else {
-        keys
+        usual.credentials
     };
     L4 {
         site,

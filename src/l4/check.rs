@@ -5,8 +5,6 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::time::Duration;
 
-use jiff::{Span, SpanRelativeTo};
-
 use super::fault::Fault;
 use super::file::{Draft, Fields, Value, Written};
 use super::origin::OriginType;
@@ -15,6 +13,7 @@ use super::rule::{
     Parts, PassThrough, Protocol, Rule, RuleError, Session, SessionError, Tag, word,
 };
 use super::{Defaults, Place, RuleFile, Wanted};
+use crate::config::parse_duration;
 use crate::model::Name;
 
 /// One rule while it is judged: its fields, and what is wrong with them.
@@ -318,11 +317,7 @@ impl Judge<'_> {
 
 /// A duration such as `30m`.
 fn length(text: &str) -> Option<Duration> {
-    let span: Span = jiff::fmt::friendly::SpanParser::new()
-        .parse_span(text)
-        .ok()?;
-    let signed = span.to_duration(SpanRelativeTo::days_are_24_hours()).ok()?;
-    Duration::try_from(signed).ok()
+    Duration::try_from(parse_duration(text)?).ok()
 }
 
 /// A proxy has each port of a protocol once.

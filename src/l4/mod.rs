@@ -10,28 +10,61 @@
 //! whoever else wanted the same rule would have been refused. Should a read-back come too early to see it, the
 //! repeated create is refused for its ports (`InvalidParameter.RulePortDuplicating`) and the rules are read once more.
 
+mod apply;
 mod check;
+mod desk;
 mod fault;
 mod file;
 mod origin;
 pub mod plan;
 mod port;
+mod report;
 mod rule;
+mod send;
+mod settle;
 
 #[cfg(test)]
 mod tests;
 
+use serde::Serialize;
+use thiserror::Error;
+
+use crate::cloud::{ClientError, CredentialError};
+use crate::ledger::LedgerError;
 use crate::model::Name;
 
+pub use apply::{Orders, apply, delete, dry};
+pub use desk::Desk;
 pub use fault::{Fault, FileError, RuleFaults};
 pub use origin::{OriginError, OriginType};
 pub use port::{PortError, PortRange};
+pub use report::{Deed, Progress, Refused, Report, Stopped};
 pub use rule::{
     Parts, PassThrough, Protocol, Rule, RuleError, Session, SessionError, Tag, TagError,
 };
 
+/// Why proxy rules could not be planned or applied.
+#[derive(Debug, Error)]
+pub enum L4Error {
+    /// The ledger could not be read or written.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// The endpoint will not do.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// No keys to sign with.
+    #[error(transparent)]
+    Credentials(#[from] CredentialError),
+    /// The rules of a proxy could not be read.
+    #[error("the rules of {0} cannot be read: {1}")]
+    Read(Place, String),
+    /// Ports that the file asks for are taken by rules that stand.
+    #[error(transparent)]
+    Taken(#[from] RuleFaults),
+}
+
 /// Where a rule stands.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct Place {
     /// `zone-…`
     pub zone: String,

@@ -77,7 +77,7 @@ impl FeedListings<'_> {
     }
 }
 
-fn read_listing(packed: &str) -> Result<Listing> {
+pub(super) fn read_listing(packed: &str) -> Result<Listing> {
     let mut fields = packed.split(':');
     let indicator = bulk::indicator(fields.next().unwrap_or_default())?;
     let first_listed = bulk::number(fields.next())?.unwrap_or(0);

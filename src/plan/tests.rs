@@ -302,6 +302,27 @@ fn deletes_beyond_the_brake_wait_and_an_approval_lets_them_go() {
 }
 
 #[test]
+fn the_operator_s_own_hand_is_not_braked() {
+    let terms = FirewallTerms {
+        max_delete: 0.3,
+        ..terms(1000)
+    };
+    let mut standing = leases(200);
+    standing.exempt = standing
+        .leases
+        .iter()
+        .skip(100)
+        .map(|lease| lease.entry.clone())
+        .collect();
+    let plan = make(&terms, &standing, &[], NOW);
+    assert_eq!((plan.pending, plan.held_deletes), (160, 40));
+    standing.withdrawn = true;
+    standing.exempt.clear();
+    let plan = make(&terms, &standing, &[], NOW);
+    assert_eq!((plan.pending, plan.held_deletes), (200, 0));
+}
+
+#[test]
 fn what_the_brake_holds_is_renewed_and_keeps_its_places() {
     let terms = FirewallTerms {
         max_delete: 0.3,

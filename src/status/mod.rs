@@ -6,6 +6,9 @@
 //! escapes by itself.
 
 pub mod escape;
+pub mod export;
+pub mod feed;
+mod firewalls;
 pub mod layout;
 pub mod needs;
 pub mod report;
@@ -15,4 +18,5 @@ pub mod table;
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
+pub mod trial;
 pub mod words;

@@ -17,6 +17,8 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::daemon::Daemon;
 use crate::sim::{self, Sim, SimConfig};
+use crate::status::report::Report;
+use crate::status::table;
 
 use self::feeds::FeedServer;
 use super::{Cli, Exit, print, run::stop_on_signals};
@@ -44,8 +46,14 @@ pub(super) async fn run(cli: &Cli) -> anyhow::Result<Exit> {
         async move { session.run(&stop).await }
     });
     let told = story::tell(&cloud, &feeds, &ledger, &cancel).await;
+    let now = daemon.context().clock.now();
+    let report = Report::gather(&ledger, Some(&config), true, now).await?;
     end(stop, running).await?;
     let done = told?;
+    print(format_args!(
+        "\nThis is what `feedwall status` says at the end:\n"
+    ))?;
+    print(table::status(&report).trim_end())?;
     daemon.close().await;
     cloud.stop().await?;
     Ok(if done { Exit::Done } else { Exit::Failed })
