@@ -27,6 +27,7 @@ pub mod catalog;
 pub mod config;
 pub mod firewall;
 pub mod stage;
+pub mod l4;
 pub mod status;
 pub mod daemon;
 

@@ -9,6 +9,7 @@ mod export;
 mod explain;
 mod feeds;
 mod feeds_try;
+mod l4;
 pub mod logs;
 pub mod progress;
 mod reconcile;
@@ -75,6 +76,8 @@ pub enum Command {
     Resume(withdraw::ResumeArgs),
     /// The whole story of one indicator, also why it is not blocked.
     Explain(explain::Args),
+    /// Layer-4 proxy rules from a file: plan, apply, list, delete.
+    L4(l4::Args),
     /// A simulated cloud on loopback, to try feedwall against.
     Sim(Box<sim::Args>),
     /// What is no command, or none yet.
@@ -121,6 +124,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Withdraw(args) => withdraw::withdraw(&cli, args).await,
         Command::Resume(args) => withdraw::resume(&cli, args).await,
         Command::Explain(args) => explain::run(&cli, args).await,
+        Command::L4(args) => l4::run(&cli, args).await,
         Command::Sim(args) => sim::run(&cli, args).await,
         Command::Other(words) => unbuilt::refuse(words),
     }

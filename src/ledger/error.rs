@@ -47,6 +47,9 @@ pub enum LedgerError {
         .0.display()
     )]
     Locked(PathBuf),
+    /// Another process changes proxy rules.
+    #[error("another `feedwall l4` is at work with the ledger {}: wait until it is done", .0.display())]
+    L4Locked(PathBuf),
     /// Opening failed.
     #[error("the ledger {} cannot be opened: {reason}", path.display())]
     Open {
