@@ -25,6 +25,11 @@ CREATE TABLE feeds (
     recipe        TEXT,
     validators    TEXT, -- ETag, Last-Modified and who gave them, as JSON
     body_sha256   BLOB,
+    -- Since when the recorded body is the same.
+    body_since    INTEGER,
+    -- 'feed', or 'guard': its listings say what must not be blocked, and never age out. How far their names reach.
+    role          TEXT    NOT NULL DEFAULT 'feed',
+    reach         TEXT,
     listed        INTEGER NOT NULL DEFAULT 0,
     rejected      INTEGER NOT NULL DEFAULT 0,
     last_poll     INTEGER,
@@ -43,6 +48,10 @@ CREATE TABLE listings (
     feed_id      INTEGER NOT NULL REFERENCES feeds (id),
     key          BLOB    NOT NULL,
     first_listed INTEGER NOT NULL,
+    -- One look instead of five at each row of a million: it is listed, and nothing else is known of it.
+    plain        INTEGER NOT NULL GENERATED ALWAYS AS (
+                     expires_at IS NULL AND valid_until IS NULL AND dated IS NULL
+                     AND confidence IS NULL AND relisted = 0) STORED,
     expires_at   INTEGER,
     delisted_at  INTEGER,
     valid_until  INTEGER,
@@ -88,6 +97,8 @@ CREATE TABLE firewalls (
     -- Why the list must be read before the next plan; NULL where nothing asks for it.
     read_wanted TEXT,
     drift      TEXT, -- what it found, counted (JSON)
+    -- The operator took everything back and wants quiet until `feedwall resume`.
+    withdrawn  INTEGER NOT NULL DEFAULT 0,
     "foreign"  INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 
@@ -215,3 +226,13 @@ CREATE TABLE delete_approvals (
     approved_at INTEGER NOT NULL,
     deletes     INTEGER NOT NULL
 ) STRICT;
+
+-- The operator's own words: what is never to be blocked, for good (`allow`) or for a while (`unblock`), and
+-- why something was blocked by hand.
+CREATE TABLE hand_words (
+    key    BLOB PRIMARY KEY,
+    kind   TEXT    NOT NULL, -- guard, block
+    until  INTEGER,
+    reason TEXT    NOT NULL,
+    at     INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;

@@ -2,6 +2,7 @@
 //! nearly right.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::anyhow;
 
@@ -9,13 +10,15 @@ use crate::clock::Clock;
 use crate::config::{Config, ConfigError, defaults, nearest};
 use crate::ledger::{DaemonLock, FeedRow, FirewallRow, Ledger};
 use crate::model::{Name, UnixTime};
+use crate::stage::Context;
+use crate::stage::replan::Heard;
 
 use super::{Cli, load_config};
 
-/// The ledger, and the config where there is one.
+/// The ledger and the clock, and the config where there is one.
 pub(super) struct Ground {
     pub config: Option<Config>,
-    pub ledger: Ledger,
+    pub ctx: Context,
     pub now: UnixTime,
 }
 
@@ -38,22 +41,45 @@ impl Ground {
         if config.is_none() && !path.exists() {
             return Err(ConfigError::Missing(cli.config.clone()).into());
         }
-        let ledger = Ledger::open_existing(path).await?;
-        Ok(Self {
-            config,
-            ledger,
-            now: Clock::system().now(),
-        })
+        let ledger = Arc::new(Ledger::open_existing(path).await?);
+        let clock = Clock::system();
+        let now = clock.now();
+        let ctx = Context { ledger, clock };
+        Ok(Self { config, ctx, now })
+    }
+
+    /// As [`Ground::open`], for a command that can do nothing without the config.
+    pub async fn open_with_config(cli: &Cli) -> anyhow::Result<(Self, Config)> {
+        let config = load_config(cli)?;
+        Ok((Self::open(cli).await?, config))
+    }
+
+    /// The ledger.
+    pub fn ledger(&self) -> &Ledger {
+        &self.ctx.ledger
+    }
+
+    /// Closes the ledger: every command ends with it.
+    pub async fn close(self) {
+        self.ctx.ledger.close().await;
     }
 
     /// Whether a daemon holds the ledger just now.
     pub fn daemon_running(&self) -> bool {
-        DaemonLock::is_held(self.ledger.path())
+        DaemonLock::is_held(self.ledger().path())
+    }
+
+    /// What a plan that is only looked at assumes of the feeds: a running daemon has heard them; without
+    /// one, it is as if it started now.
+    pub fn heard(&self) -> Heard {
+        Heard {
+            started: (!self.daemon_running()).then_some(self.now),
+        }
     }
 
     /// The feed of that name.
     pub async fn feed(&self, name: &str) -> anyhow::Result<FeedRow> {
-        let rows = self.ledger.feeds().await?;
+        let rows = self.ledger().feeds().await?;
         let names: Vec<String> = rows.iter().map(|row| row.name.to_string()).collect();
         let found = rows.into_iter().find(|row| row.name.as_str() == name);
         found.ok_or_else(|| {
@@ -67,7 +93,7 @@ impl Ground {
 
     /// The firewall of that name.
     pub async fn firewall(&self, name: &str) -> anyhow::Result<FirewallRow> {
-        let rows = self.ledger.firewalls().await?;
+        let rows = self.ledger().firewalls().await?;
         let names: Vec<String> = rows.iter().map(|row| row.name.to_string()).collect();
         let found = rows.into_iter().find(|row| row.name.as_str() == name);
         found.ok_or_else(|| {

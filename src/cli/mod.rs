@@ -1,7 +1,15 @@
 //! The command line: arguments in, tables or JSON out, and an exit code that a monitor can ask for.
 
 mod ask;
+mod by_hand;
+mod check;
+mod check_online;
 mod demo;
+mod export;
+mod explain;
+mod feeds;
+mod feeds_try;
+mod l4;
 pub mod logs;
 pub mod progress;
 mod reconcile;
@@ -9,6 +17,8 @@ mod run;
 mod sim;
 mod status;
 mod unbuilt;
+mod withdraw;
+mod words;
 
 use std::ffi::OsString;
 use std::io::Write as _;
@@ -44,10 +54,30 @@ pub enum Command {
     Run(run::Args),
     /// See the whole program work against a simulated cloud: no config, no network, no account.
     Demo,
+    /// Is the config good? With --online: do its feeds and firewalls answer?
+    Check(check::Args),
     /// How things stand: coverage, firewalls, feeds, and what needs you (then the exit code is 3).
     Status(status::Args),
+    /// What each feed gives; one feed in full; a feed tried without recording it.
+    Feeds(feeds::Args),
     /// Read the cloud's lists back, show where they differ from ours, and repair our own entries.
     Reconcile(reconcile::Args),
+    /// Block something by hand, for a while.
+    Block(by_hand::BlockArgs),
+    /// End a block by hand, and keep the feeds from bringing it back for a while.
+    Unblock(by_hand::UnblockArgs),
+    /// Never block something, whatever the feeds say.
+    Allow(by_hand::AllowArgs),
+    /// Write the desired set for other programs.
+    Export(export::Args),
+    /// Take back every entry of ours, and stay quiet until `resume`.
+    Withdraw(withdraw::WithdrawArgs),
+    /// Want again what the feeds want, after `withdraw`.
+    Resume(withdraw::ResumeArgs),
+    /// The whole story of one indicator, also why it is not blocked.
+    Explain(explain::Args),
+    /// Layer-4 proxy rules from a file: plan, apply, list, delete.
+    L4(l4::Args),
     /// A simulated cloud on loopback, to try feedwall against.
     Sim(Box<sim::Args>),
     /// What is no command, or none yet.
@@ -83,8 +113,18 @@ pub async fn run(cli: Cli) -> anyhow::Result<Exit> {
     match &cli.command {
         Command::Run(args) => run::run(&cli, args).await,
         Command::Demo => demo::run(&cli).await,
+        Command::Check(args) => check::run(&cli, args).await,
         Command::Status(args) => status::run(&cli, args).await,
+        Command::Feeds(args) => feeds::run(&cli, args).await,
         Command::Reconcile(args) => reconcile::run(&cli, args).await,
+        Command::Block(args) => by_hand::block(&cli, args).await,
+        Command::Unblock(args) => by_hand::unblock(&cli, args).await,
+        Command::Allow(args) => by_hand::allow(&cli, args).await,
+        Command::Export(args) => export::run(&cli, args).await,
+        Command::Withdraw(args) => withdraw::withdraw(&cli, args).await,
+        Command::Resume(args) => withdraw::resume(&cli, args).await,
+        Command::Explain(args) => explain::run(&cli, args).await,
+        Command::L4(args) => l4::run(&cli, args).await,
         Command::Sim(args) => sim::run(&cli, args).await,
         Command::Other(words) => unbuilt::refuse(words),
     }

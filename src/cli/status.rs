@@ -21,8 +21,9 @@ pub(super) async fn run(cli: &Cli, args: &Args) -> anyhow::Result<Exit> {
     }
     let ground = Ground::open(cli).await?;
     let daemon = ground.daemon_running();
-    let report = Report::gather(&ground.ledger, ground.config.as_ref(), daemon, ground.now).await?;
-    ground.ledger.close().await;
+    let report =
+        Report::gather(ground.ledger(), ground.config.as_ref(), daemon, ground.now).await?;
+    ground.close().await;
     if cli.json {
         print_json(&report)?;
     } else {

@@ -26,19 +26,30 @@ const SHORTEST: Duration = Duration::from_secs(1);
 /// The longest between two plans: the lists are planned anew though nobody rang.
 const LONGEST: Duration = Duration::from_secs(3600);
 
+/// Why the lists could not be read back.
+pub(super) struct Unread {
+    pub(super) why: String,
+    /// A person has to do something first.
+    pub(super) halted: bool,
+}
+
 pub(super) async fn run(
     session: Arc<Session>,
     link: Arc<Link>,
     cancel: CancellationToken,
 ) -> anyhow::Result<()> {
     wait_for_feeds(&session, &cancel).await?;
+    // Somebody started or reloaded the daemon, perhaps because the trouble is mended: that is worth one try.
+    let mut first = true;
     while watch::believed(&session, &cancel).await && !cancel.is_cancelled() {
         let hand = session.ctx.ledger.hand().await?;
         let changed = session.changed.notified();
         tokio::pin!(changed);
         // From here on a ring is heard, though the plan is being made.
         changed.as_mut().enable();
-        if let Some(until) = held_until(&session, &link).await? {
+        let held = held_until(&session, &link).await?;
+        let at_start = std::mem::take(&mut first);
+        if let Some(until) = held.filter(|_| !at_start) {
             wait(&session, &cancel, hand, until, None).await?;
             continue;
         }
@@ -104,13 +115,14 @@ pub(super) async fn held_until(session: &Session, link: &Link) -> anyhow::Result
     Ok(row.not_before.filter(|until| *until > now))
 }
 
-/// Reads the firewall's lists back where that is due. Says why where they could not be read; the firewall is
-/// then left alone for a while, for nothing is written to lists that nobody knows.
+/// Reads the firewall's lists back where that is due. Says why where they could not be read, and whether a
+/// person must do something; the firewall is then left alone for a while, for nothing is written to lists
+/// that nobody knows.
 pub(super) async fn read_back(
     session: &Session,
     link: &Link,
     cancel: &CancellationToken,
-) -> anyhow::Result<Option<String>> {
+) -> anyhow::Result<Option<Unread>> {
     let ctx = &session.ctx;
     let row = replan::row(ctx, &link.config).await?;
     let now = ctx.clock.now();
@@ -123,6 +135,7 @@ pub(super) async fn read_back(
         Ok(summary) => summary,
         Err(StageError::Credentials(fault)) => ReadSummary {
             failure: Some(fault.to_string()),
+            halted: true,
             ..ReadSummary::default()
         },
         Err(fault) => return Err(fault.into()),
@@ -132,21 +145,31 @@ pub(super) async fn read_back(
         && !cancel.is_cancelled()
     {
         let trouble = format!("the lists cannot be read back: {failure}");
-        let until = ctx.clock.now().plus(send::backoff(row.failures));
+        let wait = if read.halted {
+            send::HALT
+        } else {
+            send::backoff(row.failures)
+        };
+        let until = ctx.clock.now().plus(wait);
         ctx.ledger
             .hold_firewall(row.id, until, &trouble, now)
             .await?;
     } else if row.trouble.is_some() {
         ctx.ledger.release_firewall(row.id).await?;
     }
-    Ok(read.failure)
+    let halted = read.halted;
+    Ok(read.failure.map(|why| Unread { why, halted }))
 }
 
 fn tell_reading(link: &Link, read: &ReadSummary) {
     let firewall = &link.config.name;
     let drift = &read.drift;
     if let Some(why) = &read.failure {
-        tracing::warn!(%firewall, why, "the lists could not be read back");
+        if read.halted {
+            tracing::error!(%firewall, why, "the lists cannot be read back, so nothing is sent; nothing is lost, and it is tried again by itself");
+        } else {
+            tracing::warn!(%firewall, why, "the lists could not be read back");
+        }
         return;
     }
     tracing::info!(

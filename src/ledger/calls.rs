@@ -326,7 +326,7 @@ async fn doubt(tx: &mut Tx, call: &CallRow, entries: &[Entry], now_ms: i64) -> R
     }
 }
 
-fn read_call(row: &SqliteRow) -> Result<CallRow> {
+pub(super) fn read_call(row: &SqliteRow) -> Result<CallRow> {
     let action: String = row.try_get("action")?;
     Ok(CallRow {
         id: row.try_get("id")?,

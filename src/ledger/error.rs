@@ -6,6 +6,9 @@ use thiserror::Error;
 
 use crate::model::KeyError;
 
+/// SQLITE_IOERR_SHMSIZE: the index of the write-ahead log finds no space.
+const SHM_SIZE: u32 = 4874;
+
 /// Why the ledger could not be opened, read or written.
 #[derive(Debug, Error)]
 pub enum LedgerError {
@@ -33,12 +36,20 @@ pub enum LedgerError {
         .0.display()
     )]
     Older(PathBuf),
+    /// The SQLite inside this program is too old for two processes on one file.
+    #[error(
+        "this feedwall was built with SQLite {0}, in which the daemon and a command can damage the ledger between them: use a build with SQLite 3.51.3 or later"
+    )]
+    UnsoundSqlite(String),
     /// Another daemon holds the lock.
     #[error(
         "another feedwall holds the ledger {}: stop it first, or ask it with `feedwall status`",
         .0.display()
     )]
     Locked(PathBuf),
+    /// Another process changes proxy rules.
+    #[error("another `feedwall l4` is at work with the ledger {}: wait until it is done", .0.display())]
+    L4Locked(PathBuf),
     /// Opening failed.
     #[error("the ledger {} cannot be opened: {reason}", path.display())]
     Open {
@@ -72,18 +83,22 @@ impl LedgerError {
                 path: path.to_owned(),
                 reason: reason(&fault),
             },
-            Self::Corrupt(_) => Self::Foreign(path.to_owned()),
             other => other,
         }
+    }
+
+    /// SQLite's extended result code.
+    pub(super) fn code(fault: &sqlx::Error) -> Option<u32> {
+        let database = fault.as_database_error()?;
+        database.code()?.parse().ok()
     }
 
     pub(super) fn migrate(path: &Path, fault: sqlx::migrate::MigrateError) -> Self {
         use sqlx::migrate::MigrateError;
         match fault {
-            MigrateError::VersionMissing(_) | MigrateError::VersionTooNew(..) => {
-                Self::Newer(path.to_owned())
-            }
-            MigrateError::VersionMismatch(_) => Self::Foreign(path.to_owned()),
+            MigrateError::VersionMissing(_)
+            | MigrateError::VersionTooNew(..)
+            | MigrateError::VersionMismatch(_) => Self::Newer(path.to_owned()),
             MigrateError::Execute(fault) | MigrateError::ExecuteMigration(fault, _) => {
                 Self::open(path, fault)
             }
@@ -97,14 +112,10 @@ impl LedgerError {
 
 impl From<sqlx::Error> for LedgerError {
     fn from(fault: sqlx::Error) -> Self {
-        let code = fault
-            .as_database_error()
-            .and_then(|database| database.code())
-            .and_then(|code| code.parse::<u32>().ok());
         // The low byte is SQLite's primary result code, the rest says more of the same.
-        match code.map(|code| code & 0xff) {
-            Some(13) => Self::DiskFull,
-            Some(11 | 26) => Self::Corrupt(reason(&fault)),
+        match Self::code(&fault).map(|code| (code, code & 0xff)) {
+            Some((_, 13) | (SHM_SIZE, _)) => Self::DiskFull,
+            Some((_, 11 | 26)) => Self::Corrupt(reason(&fault)),
             _ => Self::Sql(fault),
         }
     }

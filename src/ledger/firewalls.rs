@@ -36,6 +36,8 @@ pub struct FirewallRow {
     pub read_wanted: Option<String>,
     /// What the last read-back found.
     pub drift: Option<DriftCounts>,
+    /// The operator took everything back; nothing is wanted until `feedwall resume`.
+    pub withdrawn: bool,
     /// Entries of others on its lists, as last read.
     pub foreign: u64,
 }
@@ -157,6 +159,21 @@ impl Ledger {
         Ok(())
     }
 
+    /// Takes every entry of ours back, or (with `false`) begins anew to want what the feeds want.
+    ///
+    /// # Errors
+    /// When the ledger cannot be written.
+    pub async fn withdraw(&self, firewall: i64, withdrawn: bool) -> Result<()> {
+        let mut tx = self.begin().await?;
+        sqlx::query("UPDATE firewalls SET withdrawn = ?2, not_before = NULL WHERE id = ?1")
+            .bind(firewall)
+            .bind(withdrawn)
+            .execute(&mut *tx)
+            .await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
     /// Records that the firewall takes calls again.
     ///
     /// # Errors
@@ -205,6 +222,7 @@ fn read_firewall(row: &SqliteRow) -> Result<FirewallRow> {
         read_at: time("read_at")?,
         reading_since: time("reading_since")?,
         read_wanted: row.try_get("read_wanted")?,
+        withdrawn: row.try_get("withdrawn")?,
         drift: row
             .try_get::<Option<String>, _>("drift")?
             .and_then(|json| serde_json::from_str(&json).ok()),

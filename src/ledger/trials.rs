@@ -7,8 +7,9 @@ use sqlx::sqlite::SqliteRow;
 use crate::model::{Action, Entry, Indicator, UnixTime};
 use crate::plan::trial::{self, Children, Refused, Role, Suspects, Trial};
 
+use super::bulk;
 use super::calls::{CallRow, Settlement, action_of};
-use super::leases::{direction_of, entries_json, list_of};
+use super::leases::{direction_of, list_of};
 use super::{LEARNED_FOR, Ledger, LedgerError, Result, Tx};
 
 /// How long what a reading showed is taken to be still so, when it is asked why entries are refused.
@@ -399,6 +400,20 @@ async fn children_done(tx: &mut Tx, parent: Trial) -> Result<()> {
     }
 }
 
+/// Whether a larger call was applied within the day: then it was not the size, but a failure that has passed.
+async fn took_more(tx: &mut Tx, firewall: i64, size: i64, now: UnixTime) -> Result<bool> {
+    let since = now.minus(LEARNED_FOR).seconds().saturating_mul(1000);
+    Ok(sqlx::query_scalar(
+        "SELECT EXISTS (SELECT 1 FROM calls WHERE firewall_id = ? AND settled_ms > ?
+             AND count > ? AND verdict = 'applied')",
+    )
+    .bind(firewall)
+    .bind(since)
+    .bind(size)
+    .fetch_one(&mut **tx)
+    .await?)
+}
+
 /// All three probes refused alike: nothing is quarantined. They may be refused because they are there already (an
 /// add that failed before) or because they are not (edits and deletes, where the list was cleared behind our back):
 /// then the list is read first. If that does not help, the class is held, or the call for it.
@@ -475,6 +490,9 @@ async fn learn_batch(tx: &mut Tx, fork: &Trial) -> Result<()> {
     .fetch_optional(&mut **tx)
     .await?;
     let size = known.map_or(size, |known| known.min(size));
+    if took_more(tx, firewall, size, now).await? {
+        return Ok(());
+    }
     let reason = format!(
         "a batch was refused whole, and both its halves of up to {size} entries were taken"
     );
@@ -651,19 +669,20 @@ async fn suspect(
     entries: &[Entry],
     trial: i64,
 ) -> Result<()> {
-    if entries.is_empty() {
-        return Ok(());
+    for group in bulk::groups(entries) {
+        sqlx::query(
+            "INSERT OR REPLACE INTO suspects (firewall_id, list, direction, key, action, trial_id)
+             SELECT ?1, ?2, ?3, unhex(value), ?5, ?6 FROM json_each(?4)",
+        )
+        .bind(firewall)
+        .bind(group.list)
+        .bind(group.direction)
+        .bind(group.keys)
+        .bind(action)
+        .bind(trial)
+        .execute(&mut **tx)
+        .await?;
     }
-    sqlx::query(
-        "INSERT OR REPLACE INTO suspects (firewall_id, list, key, direction, action, trial_id)
-         SELECT ?1, value ->> 1, unhex(value ->> 0), value ->> 2, ?3, ?4 FROM json_each(?2)",
-    )
-    .bind(firewall)
-    .bind(entries_json(entries))
-    .bind(action)
-    .bind(trial)
-    .execute(&mut **tx)
-    .await?;
     Ok(())
 }
 
@@ -727,14 +746,18 @@ async fn learn(
 }
 
 async fn clear_suspects(tx: &mut Tx, firewall: i64, entries: &[Entry]) -> Result<()> {
-    sqlx::query(
-        "DELETE FROM suspects WHERE firewall_id = ?1 AND (list, key, direction) IN
-             (SELECT value ->> 1, unhex(value ->> 0), value ->> 2 FROM json_each(?2))",
-    )
-    .bind(firewall)
-    .bind(entries_json(entries))
-    .execute(&mut **tx)
-    .await?;
+    for group in bulk::groups(entries) {
+        sqlx::query(
+            "DELETE FROM suspects WHERE firewall_id = ?1 AND list = ?2 AND direction = ?3
+                 AND key IN (SELECT unhex(value) FROM json_each(?4))",
+        )
+        .bind(firewall)
+        .bind(group.list)
+        .bind(group.direction)
+        .bind(group.keys)
+        .execute(&mut **tx)
+        .await?;
+    }
     Ok(())
 }
 

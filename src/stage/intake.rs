@@ -1,6 +1,6 @@
 //! One feed's turn: fetch, compare, parse, judge, record.
 
-use std::io::{self, BufRead};
+use std::io;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -279,12 +279,7 @@ fn next_poll(
         failures,
         retry_after,
     };
-    fetch::next_poll(
-        &feed.name,
-        feed.interval,
-        fetch::floor_for(&feed.source),
-        &past,
-    )
+    fetch::next_poll(&feed.name, feed.interval, feed.floor, &past)
 }
 
 fn facts(parsed: &Parsed, row: &FeedRow) -> Facts {
@@ -312,8 +307,9 @@ async fn parse(body: Body, feed: &Feed) -> Result<(Body, io::Result<Parsed>), St
 }
 
 fn parse_here(body: &Body, recipe: &Recipe, limits: &Limits, most: usize) -> io::Result<Parsed> {
+    // By a reader of its own: the first look into a body may give no more than a few bytes.
+    let html = contract::begins_like_html(body.reader(limits)?)?;
     let mut reader = body.reader(limits)?;
-    let html = contract::looks_like_html(reader.fill_buf()?);
     let text = Text {
         body: &mut reader,
         ends_surely: body.ends_surely,

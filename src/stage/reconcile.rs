@@ -30,6 +30,8 @@ pub struct ReadSummary {
     pub gone: Vec<Entry>,
     /// Why the lists could not be read, where they could not.
     pub failure: Option<String>,
+    /// A person has to do something before they can be.
+    pub halted: bool,
 }
 
 /// The largest page that is asked for first; where it is refused, the vendor's own tools' size.
@@ -56,6 +58,8 @@ const CONFIRM_EVERY: u32 = 10;
 enum Broken {
     Cancelled,
     Failed(String),
+    /// Nothing that is sent will help until a person has done something.
+    Halted(String),
 }
 
 /// One reading of both lists.
@@ -199,8 +203,9 @@ fn failed(mut summary: ReadSummary, reader: &Reader<'_>, broken: &Broken) -> Rea
     summary.calls = reader.calls;
     summary.failure = Some(match broken {
         Broken::Cancelled => "stopped before the lists were read".to_owned(),
-        Broken::Failed(why) => why.clone(),
+        Broken::Failed(why) | Broken::Halted(why) => why.clone(),
     });
+    summary.halted = matches!(broken, Broken::Halted(_));
     summary
 }
 
@@ -327,17 +332,18 @@ impl Reader<'_> {
             }
             let site = self.link.config.site;
             let call = firewall::page(site, list, self.page, offset, search);
-            let reply = self.send(&call).await?;
+            let (reply, told) = self.send(&call).await?;
             let verdict = reply.verdict();
             if let Some(page) = reply.body {
                 return Ok(Ok(page));
             }
-            why = format!("{}: {}", reply.answer.code(), reply.answer.message());
+            why = told;
             match verdict {
                 Verdict::Refused | Verdict::Split if self.page > SMALL_PAGE => {
                     self.page = SMALL_PAGE
                 }
-                Verdict::Stop | Verdict::Refused | Verdict::Full => break,
+                Verdict::Stop => return Ok(Err(Broken::Halted(why))),
+                Verdict::Refused | Verdict::Full => break,
                 _ => {
                     let wait = Duration::from_millis(100 << attempt).min(LONGEST_WAIT);
                     let _ = tokio::time::timeout(wait, self.cancel.cancelled()).await;
@@ -347,7 +353,10 @@ impl Reader<'_> {
         Ok(Err(Broken::Failed(why)))
     }
 
-    async fn send<A: CloudAction>(&mut self, call: &A) -> Result<Reply<A::Response>, StageError> {
+    async fn send<A: CloudAction>(
+        &mut self,
+        call: &A,
+    ) -> Result<(Reply<A::Response>, String), StageError> {
         self.calls += 1;
         self.link.ask(self.ctx, call).await
     }
@@ -358,7 +367,7 @@ impl Reader<'_> {
         if config.terms.quota != Quota::Auto || config.site != Site::China {
             return Ok(());
         }
-        let reply = self.send(&DescribeOverviewResourceQuota {}).await?;
+        let (reply, _) = self.send(&DescribeOverviewResourceQuota {}).await?;
         let total = reply.body.and_then(|quota| quota.blocklist()?.total);
         if let Some(total) = total {
             let now = self.ctx.clock.now();

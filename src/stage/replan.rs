@@ -7,7 +7,7 @@ use crate::config::{Config, Firewall};
 use crate::guard::{self, AllowFile, GuardSet, Guards, Matching, Material, OwnGround, SetKind};
 use crate::guard::{Judgement, Strike};
 use crate::ledger::{FeedRow, FirewallRow, LEARNED_FOR, PlanSummary};
-use crate::model::{Action, Class, Entry, Lease, List, UnixTime};
+use crate::model::{Action, Class, Entry, Indicator, Lease, List, UnixTime};
 use crate::plan::desired::{Candidate, candidates, desired};
 use crate::plan::expiry::{Belief, FeedFacts, believe};
 use crate::plan::{self, LeftOut, Plan, Standing, Wanted};
@@ -69,17 +69,112 @@ impl GuardMaterial {
         Ok(Self { material })
     }
 
-    /// The guards with what the allow feeds say now.
+    /// The guards with what the allow feeds and the operator's hand say now.
     ///
     /// # Errors
-    /// Never where [`GuardMaterial::read`] went well: downloaded sets are taken without what is too wide.
-    pub fn guards(&self, sets: Vec<GuardSet>) -> Result<Guards, StageError> {
+    /// Where the operator allowed something wider than `min_prefix` by hand. Downloaded sets are taken
+    /// without what is too wide.
+    pub fn guards(
+        &self,
+        sets: Vec<GuardSet>,
+        by_hand: Vec<Indicator>,
+    ) -> Result<Guards, StageError> {
         let material = Material {
             sets,
+            by_hand,
             ..self.material.clone()
         };
         Ok(Guards::try_new(material)?)
     }
+}
+
+impl Say {
+    /// The guards, with what the allow feeds say.
+    #[must_use]
+    pub fn guards(&self) -> &Guards {
+        &self.guards
+    }
+
+    /// What feeds want on a list, by indicator.
+    #[must_use]
+    pub fn candidates(&self, list: List) -> &[Candidate] {
+        match list {
+            List::Block => &self.block,
+            List::Allow => &self.allow,
+        }
+    }
+}
+
+/// What a plan is made of.
+#[derive(Debug)]
+pub struct Ingredients {
+    /// What all feeds say.
+    pub say: Say,
+    /// What the ledger knows of the firewall.
+    pub standing: Standing,
+    /// What the guards and the firewall's classes let through, by entry.
+    pub wanted: Vec<Wanted>,
+    /// What they did not, counted by reason.
+    pub left_out: BTreeMap<LeftOut, u64>,
+}
+
+impl Ingredients {
+    /// Reads them from the ledger.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    pub async fn read(
+        ctx: &Context,
+        guards: &GuardMaterial,
+        firewall: &Firewall,
+        heard: &Heard,
+    ) -> Result<Self, StageError> {
+        let now = ctx.clock.now();
+        let row = row(ctx, firewall).await?;
+        let say = say(ctx, guards, firewall.terms.grid, heard, now).await?;
+        let mut standing = standing(ctx, Some(firewall), &row, now).await?;
+        standing.exempt = by_own_guards(&say, &standing.leases);
+        let mut left_out = BTreeMap::new();
+        let wanted = wanted(&say, &firewall.terms.accept, &mut left_out);
+        Ok(Self {
+            say,
+            standing,
+            wanted,
+            left_out,
+        })
+    }
+
+    /// The plan that they make, for a command that asks: nothing is recorded.
+    #[must_use]
+    pub fn plan(&self, firewall: &Firewall, now: UnixTime) -> Plan {
+        let (wanted, left_out) = (self.wanted.clone(), self.left_out.clone());
+        plan::plan(&firewall.terms, &self.standing, wanted, left_out, now)
+    }
+}
+
+/// The guards with what the allow feeds say now, for a command that judges for itself.
+///
+/// # Errors
+/// When the ledger cannot be read.
+pub async fn guards_now(
+    ctx: &Context,
+    guards: &GuardMaterial,
+    heard: &Heard,
+) -> Result<Guards, StageError> {
+    let now = ctx.clock.now();
+    let mut sets = Vec::new();
+    let feeds = ctx.ledger.feeds().await?;
+    for feed in feeds.iter().filter(|feed| feed.terms.list == List::Allow) {
+        let beliefs = beliefs(ctx, feed, Duration::ZERO, heard, now).await?;
+        sets.push(guard_set(feed, &beliefs));
+    }
+    guards.guards(sets, by_hand(ctx, now).await?)
+}
+
+/// What the operator's hand guards.
+async fn by_hand(ctx: &Context, now: UnixTime) -> Result<Vec<Indicator>, StageError> {
+    let words = ctx.ledger.hand_guards(now).await?;
+    Ok(words.into_iter().map(|word| word.indicator).collect())
 }
 
 /// Makes the plan of one firewall and records its numbers.
@@ -97,11 +192,12 @@ pub async fn turn(
     ctx.ledger
         .drop_ended_leases(row.id, now.minus(SWEPT_AFTER))
         .await?;
-    let say = say(ctx, guards, firewall.terms.grid, heard, now).await?;
-    let mut standing = standing(ctx, firewall, &row, now).await?;
-    standing.exempt = by_own_guards(&say, &standing.leases);
-    let mut left_out = BTreeMap::new();
-    let wanted = wanted(&say, &firewall.terms.accept, &mut left_out);
+    let Ingredients {
+        standing,
+        wanted,
+        left_out,
+        ..
+    } = Ingredients::read(ctx, guards, firewall, heard).await?;
     let plan = plan::plan(&firewall.terms, &standing, wanted, left_out, now);
     ctx.ledger.acquit(row.id, &plan.acquitted).await?;
     ctx.ledger.forget_leases(row.id, &plan.absent).await?;
@@ -126,6 +222,26 @@ pub async fn row(ctx: &Context, firewall: &Firewall) -> Result<FirewallRow, Stag
         let name = &firewall.name;
         crate::ledger::LedgerError::Row(format!("the firewall {name} was never configured")).into()
     })
+}
+
+/// Everything that should be blocked at `now`, whatever a firewall takes and has room for.
+///
+/// # Errors
+/// When the ledger cannot be read.
+pub async fn cleared(
+    ctx: &Context,
+    guards: &GuardMaterial,
+    now: UnixTime,
+) -> Result<Vec<Wanted>, StageError> {
+    let say = say(ctx, guards, Duration::ZERO, &Heard::default(), now).await?;
+    let mut left_out = BTreeMap::new();
+    Ok(desired(
+        List::Block,
+        &say.block,
+        &say.guards,
+        &Class::ALL,
+        &mut left_out,
+    ))
 }
 
 /// Every entry that the feeds want on a firewall at `now`, whether or not it gets a place.
@@ -168,7 +284,7 @@ pub async fn say(
         }
     }
     Ok(Say {
-        guards: guards.guards(sets)?,
+        guards: guards.guards(sets, by_hand(ctx, now).await?)?,
         block: candidates(block),
         allow: candidates(allow),
     })
@@ -180,7 +296,7 @@ pub async fn say(
 /// When the ledger cannot be read.
 pub async fn standing(
     ctx: &Context,
-    firewall: &Firewall,
+    firewall: Option<&Firewall>,
     row: &FirewallRow,
     now: UnixTime,
 ) -> Result<Standing, StageError> {
@@ -194,7 +310,10 @@ pub async fn standing(
         last_hits: ledger.last_hits(row.id).await?,
         foreign: ledger.foreign_entries(row.id).await?,
         foreign_places: row.foreign,
-        unseen_since: reconcile::unseen_since(firewall, row),
+        withdrawn: row.withdrawn,
+        unseen_since: firewall.map_or(UnixTime::default(), |firewall| {
+            reconcile::unseen_since(firewall, row)
+        }),
         quarantined: quarantine
             .into_iter()
             .map(|one| (one.entry, one.action))
@@ -258,11 +377,7 @@ async fn beliefs(
     heard: &Heard,
     now: UnixTime,
 ) -> Result<Vec<Belief>, StageError> {
-    let facts = FeedFacts {
-        terms: feed.terms.clone(),
-        last_good: feed.last_good,
-        patience_until: patience(feed, heard),
-    };
+    let facts = facts(feed, heard);
     let mut beliefs = Vec::new();
     let mut listings = ctx.ledger.listings(feed.id);
     loop {
@@ -274,6 +389,16 @@ async fn beliefs(
             .iter()
             .filter_map(|listing| believe(&facts, listing, grid, now));
         beliefs.extend(believed);
+    }
+}
+
+/// What a feed's listings are judged by.
+#[must_use]
+pub fn facts(feed: &FeedRow, heard: &Heard) -> FeedFacts {
+    FeedFacts {
+        terms: feed.terms.clone(),
+        last_good: feed.last_good,
+        patience_until: patience(feed, heard),
     }
 }
 

@@ -22,7 +22,7 @@ use crate::ledger::{LEARNED_FOR, NewCall, Outcome};
 use crate::model::{Action, UnixTime};
 use crate::plan::{Batch, Plan, Suspects};
 
-use super::{Context, StageError};
+use super::{Context, StageError, trouble};
 
 /// A firewall at run time.
 pub struct Link {
@@ -94,7 +94,7 @@ const FIRST_REST: Duration = Duration::from_millis(200);
 const LONGEST_REST: Duration = Duration::from_secs(2);
 
 /// How long a firewall that needs a person is left alone.
-const HALT: Duration = Duration::from_secs(300);
+pub const HALT: Duration = Duration::from_secs(300);
 
 /// A reading that began longer ago than this is over.
 const LONGEST_READING: Duration = Duration::from_secs(600);
@@ -174,7 +174,7 @@ impl Link {
         Ok(self.credentials.keys(now).await?)
     }
 
-    /// Sends one reading call, on its own permits.
+    /// Sends one reading call, on its own permits. Gives the reply, and what it means in a sentence.
     ///
     /// # Errors
     /// When there are no keys.
@@ -182,15 +182,13 @@ impl Link {
         &self,
         ctx: &Context,
         call: &A,
-    ) -> Result<Reply<A::Response>, StageError> {
+    ) -> Result<(Reply<A::Response>, String), StageError> {
         let keys = self.keys(ctx.clock.now()).await?;
         let permit = self.limiter(&keys, A::NAME).place().await.permit().await;
         let told_with = ctx.clock.offset();
         let reply = self.client.send(call, &keys, permit, ctx.clock.now()).await;
         match reply.verdict() {
-            Verdict::Resign { ahead } => {
-                ctx.clock.correct(told_with, ahead);
-            }
+            Verdict::Resign { ahead } => correct_clock(ctx, told_with, ahead),
             Verdict::Reauthenticate | Verdict::Stop => {
                 self.refused_keys.store(true, Ordering::Relaxed);
             }
@@ -199,7 +197,8 @@ impl Link {
             }
             _ => {}
         }
-        Ok(reply)
+        let told = trouble::sentence(&reply.answer, &self.config.endpoint, &keys);
+        Ok((reply, told))
     }
 
     fn limiter(&self, keys: &Keys, action: &str) -> Arc<Limiter> {
@@ -380,7 +379,10 @@ impl Round<'_> {
             }
             Upshot::Full => self.full(entries),
             Upshot::NewKeys => self.renew_keys(&sent).await,
-            Upshot::ClockOff { ahead } => self.correct_clock(sent.told_with, *ahead),
+            Upshot::ClockOff { ahead } => {
+                correct_clock(self.ctx, sent.told_with, *ahead);
+                self.failures_in_row += 1;
+            }
             Upshot::ReadFirst => self.read_first(&sent.trouble),
             Upshot::Halt => self.halt(sent.trouble.clone()),
         }
@@ -463,16 +465,6 @@ impl Round<'_> {
         self.stop_at(HALT, Stop::Halted, trouble);
     }
 
-    fn correct_clock(&mut self, told_with: i64, ahead: i64) {
-        if self.ctx.clock.correct(told_with, ahead) {
-            tracing::warn!(
-                seconds = ahead,
-                "this machine's clock is off by this much against the cloud's; calls are signed with the cloud's time. Set the clock right"
-            );
-        }
-        self.failures_in_row += 1;
-    }
-
     fn back_off(&mut self) {
         let trouble = format!("calls are not taken at present: {}", self.last_trouble);
         self.stop_at(backoff(self.failures), Stop::Backoff, trouble);
@@ -510,6 +502,16 @@ impl Round<'_> {
             _ => {}
         }
         Ok(self.summary)
+    }
+}
+
+/// Takes the cloud's word for the time from now on, and says so once.
+fn correct_clock(ctx: &Context, told_with: i64, ahead: i64) {
+    if ctx.clock.correct(told_with, ahead) {
+        tracing::warn!(
+            seconds = ahead,
+            "this machine's clock is off by this much against the cloud's; calls are signed with the cloud's time. Set the clock right"
+        );
     }
 }
 
@@ -575,7 +577,7 @@ async fn send_one(
         attempt,
         outcome: settlement.outcome,
         upshot,
-        trouble: sentence(&settlement.code, &settlement.message),
+        trouble: trouble::sentence(&reply.answer, &config.endpoint, &keys),
         told_with,
         keys,
     }))
@@ -599,12 +601,4 @@ async fn halt(ctx: &Context, link: &Link, trouble: String) -> Result<SendSummary
 pub fn backoff(failures: u32) -> Duration {
     let cap = Duration::from_secs(2u64.saturating_pow(failures.min(16) + 1)).min(LONGEST_BACKOFF);
     Duration::from_secs(1) + cap.mul_f64(fastrand::f64())
-}
-
-fn sentence(code: &Option<String>, message: &Option<String>) -> String {
-    match (code, message) {
-        (Some(code), Some(message)) if !message.is_empty() => format!("{code}: {message}"),
-        (Some(code), _) => code.clone(),
-        (None, _) => String::new(),
-    }
 }

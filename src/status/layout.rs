@@ -6,6 +6,8 @@ use std::fmt::Write as _;
 use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, ContentArrangement, Table};
 
+use super::span::TIED;
+
 /// Columns of text.
 pub const WIDTH: u16 = 80;
 
@@ -90,7 +92,7 @@ fn finish(mut table: Table, sides: impl Iterator<Item = Side>, indent: u16) -> S
     }
     let mut text = String::new();
     for line in table.lines() {
-        text.push_str(line.trim_end());
+        text.push_str(&line.trim_end().replace(TIED, " "));
         text.push('\n');
     }
     text
@@ -124,6 +126,14 @@ mod tests {
         assert!(text.starts_with("  feed-one  word word"));
         assert!(text.lines().nth(1).unwrap().starts_with("            word"));
         assert!(text.ends_with("  b         short\n"), "{text}");
+    }
+
+    #[test]
+    fn a_number_and_its_unit_stay_on_one_line() {
+        for words in 60..75 {
+            let text = prose(0, &format!("{} 48{TIED}s", "x".repeat(words)));
+            assert!(text.contains("48 s") && !text.contains(TIED), "{text}");
+        }
     }
 
     #[test]

@@ -6,6 +6,10 @@
 //! escapes by itself.
 
 pub mod escape;
+pub mod export;
+pub mod explain;
+pub mod feed;
+mod firewalls;
 pub mod layout;
 pub mod needs;
 pub mod report;
@@ -15,4 +19,4 @@ pub mod table;
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
-pub mod words;
+pub mod trial;

@@ -18,8 +18,8 @@ pub struct Need {
     pub kind: Kind,
     /// Which sort of thing `name` names.
     pub about: About,
-    /// The feed or firewall.
-    pub name: Name,
+    /// The feed's or firewall's name; null for the clock.
+    pub name: Option<Name>,
     /// What has happened and what it means, raw: escape it to print it.
     pub text: String,
     /// What to type: to look, then to act.
@@ -34,6 +34,8 @@ pub enum About {
     Feed,
     /// A firewall.
     Firewall,
+    /// This machine's clock.
+    Clock,
 }
 
 /// What a need is about.
@@ -54,6 +56,12 @@ pub enum Kind {
     NoDaemon,
     /// Entries end within the hour, and nothing renews them.
     Lapsing,
+    /// The last read-back found entries of ours that somebody else changed.
+    Drift,
+    /// Most EndTimes are off alike: the config has the wrong `time_zone`.
+    TimeZone,
+    /// The clock is not believed, and nothing is polled or sent.
+    Clock,
 }
 
 /// A firewall that is left alone for so long needs a person; shorter spells pass by themselves.
@@ -69,6 +77,7 @@ impl About {
         match self {
             Self::Feed => "feed",
             Self::Firewall => "firewall",
+            Self::Clock => "clock",
         }
     }
 }
@@ -77,6 +86,13 @@ impl About {
 #[must_use]
 pub fn needs(report: &Report) -> Vec<Need> {
     let mut needs = Vec::new();
+    needs.extend(report.clock_doubt.as_ref().map(|doubt| Need {
+        kind: Kind::Clock,
+        about: About::Clock,
+        name: None,
+        text: format!("{doubt}: nothing is polled or sent until the cloud has said what time it is. Set the clock right"),
+        commands: vec!["timedatectl".to_owned()],
+    }));
     for firewall in report.firewalls.iter().filter(|one| one.configured) {
         of_firewall(firewall, report, &mut needs);
     }
@@ -92,7 +108,7 @@ fn of_firewall(firewall: &FirewallReport, report: &Report, needs: &mut Vec<Need>
         needs.push(Need {
             kind,
             about: About::Firewall,
-            name: name.clone(),
+            name: Some(name.clone()),
             text,
             commands: commands.to_vec(),
         });
@@ -115,6 +131,13 @@ fn of_firewall(firewall: &FirewallReport, report: &Report, needs: &mut Vec<Need>
         let text =
             format!("{ending} within the hour, and nothing can be renewed while it takes no calls");
         need(Kind::Lapsing, text, &[]);
+    }
+    if let Some((kind, text)) = drift(firewall) {
+        need(
+            kind,
+            text,
+            &[format!("feedwall reconcile --firewall {name}")],
+        );
     }
     if firewall.held_deletes > 0 {
         let text = format!(
@@ -148,6 +171,35 @@ fn halted_sentence(firewall: &FirewallReport, now: UnixTime) -> Option<String> {
     Some(format!("it takes no calls (first seen {since}): {trouble}"))
 }
 
+/// What the last read-back found that somebody else did to our entries.
+fn drift(firewall: &FirewallReport) -> Option<(Kind, String)> {
+    let drift = firewall.drift?;
+    if let Some(seconds) = drift.zone_fault {
+        let text = format!(
+            "most EndTimes on its list are off by {seconds} s alike: set its `time_zone` right in the config"
+        );
+        return Some((Kind::TimeZone, text));
+    }
+    let found = [
+        (drift.gone, "gone from its list"),
+        (drift.shortened, "shortened by somebody else"),
+        (
+            drift.taken_over,
+            "prolonged by somebody else, and theirs now",
+        ),
+    ];
+    let found = found.iter().filter(|(entries, _)| *entries > 0);
+    let found: Vec<String> = found
+        .map(|(entries, what)| format!("{} {what}", count(*entries, "entry was", "entries were")))
+        .collect();
+    (!found.is_empty()).then(|| {
+        (
+            Kind::Drift,
+            format!("at the last read-back, {}", found.join(", ")),
+        )
+    })
+}
+
 /// What is amiss on a firewall that no daemon looks after, if anything.
 fn unattended(firewall: &FirewallReport) -> Option<String> {
     let coverage = &firewall.coverage;
@@ -176,7 +228,7 @@ fn of_feed(feed: &FeedReport, now: UnixTime) -> Option<Need> {
     let need = |kind, text, commands| Need {
         kind,
         about: About::Feed,
-        name: name.clone(),
+        name: Some(name.clone()),
         text,
         commands,
     };

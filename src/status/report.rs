@@ -11,8 +11,12 @@ use crate::config::Config;
 use crate::ledger::{FeedRow, FeedState, FirewallRow, LEARNED_FOR, Ledger, LedgerError};
 use crate::model::{List, Mode, Name, UnixTime};
 use crate::plan::LeftOut;
+use crate::plan::drift::DriftCounts;
 
 use super::needs::{Need, needs};
+
+/// A clock further than this before something already recorded is not right.
+const CLOCK_BEHIND: Duration = Duration::from_secs(60);
 
 /// What `feedwall status` tells; as JSON with `--json`.
 #[derive(Clone, Debug, Serialize)]
@@ -23,6 +27,8 @@ pub struct Report {
     pub version: &'static str,
     /// Whether a daemon holds the ledger just now.
     pub daemon_running: bool,
+    /// Why the clock is not believed; null where it is.
+    pub clock_doubt: Option<String>,
     /// The ledger's file.
     pub ledger: PathBuf,
     /// Bytes of that file and its write-ahead log.
@@ -58,6 +64,10 @@ pub struct FirewallReport {
     pub under_trial: u64,
     /// Entries of others on its lists, as last read.
     pub foreign: u64,
+    /// Why its lists are to be read before anything more is sent.
+    pub read_wanted: Option<String>,
+    /// What the last read-back found.
+    pub drift: Option<DriftCounts>,
     /// What it turned out to refuse, in the last day.
     pub learned: Vec<Learned>,
     /// Why it is not written to.
@@ -179,6 +189,7 @@ impl Report {
             now,
             version: env!("CARGO_PKG_VERSION"),
             daemon_running,
+            clock_doubt: clock_doubt(ledger, daemon_running, now).await?,
             ledger: ledger.path().to_owned(),
             ledger_bytes: ledger.size(),
             firewalls,
@@ -207,6 +218,23 @@ impl Report {
         let firewalls = firewalls.map(|firewall| format!("firewall {} {taken}", firewall.name));
         feeds.chain(firewalls).collect()
     }
+}
+
+/// A running daemon says whether it believes the clock; without one, the ledger's last word tells.
+async fn clock_doubt(
+    ledger: &Ledger,
+    daemon_running: bool,
+    now: UnixTime,
+) -> Result<Option<String>, LedgerError> {
+    if daemon_running {
+        return ledger.clock_doubt().await;
+    }
+    let last = ledger.last_word().await?;
+    let behind = last.map_or(Duration::ZERO, |last| last.since(now));
+    Ok((behind > CLOCK_BEHIND).then(|| {
+        let seconds = behind.as_secs();
+        format!("this machine's clock lies {seconds} s before the ledger's last word")
+    }))
 }
 
 impl FirewallReport {
@@ -245,6 +273,8 @@ impl FirewallReport {
             quarantined: ledger.quarantine(row.id).await?.len() as u64,
             under_trial: ledger.suspects(row.id).await?.entries.len() as u64,
             foreign: row.foreign,
+            read_wanted: row.read_wanted,
+            drift: row.drift,
             learned: learned.collect(),
             trouble: row.trouble,
             trouble_since: row.trouble_since,

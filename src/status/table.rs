@@ -3,10 +3,11 @@
 use crate::model::{Name, UnixTime};
 
 use super::escape::escape;
+use super::firewalls;
 use super::layout::Side::{Left, Right};
 use super::layout::{count, grid, heading, items, prose, warn};
-use super::needs::{About, Kind, Need};
-use super::report::{Coverage, FeedReport, FirewallReport, Report};
+use super::needs::{About, Need};
+use super::report::{Coverage, FeedReport, Report};
 use super::span::{span, stamp, when, when_or};
 
 /// The whole status, for 80 columns.
@@ -15,7 +16,7 @@ pub fn status(report: &Report) -> String {
     let mut text = head(report);
     if !report.firewalls.is_empty() {
         text += &format!("\n{}", coverage(report));
-        text += &format!("\n{}{}", heading("Firewalls"), firewalls(report));
+        text += &format!("\n{}{}", heading("Firewalls"), firewalls::lines(report));
     }
     if !report.feeds.is_empty() {
         text += &format!("\n{}{}", heading("Feeds"), feeds(&report.feeds, report.now));
@@ -136,81 +137,6 @@ fn lapse(coverage: &Coverage, report: &Report) -> String {
     share + condition + &span
 }
 
-fn firewalls(report: &Report) -> String {
-    let lines = report.firewalls.iter().flat_map(|firewall| {
-        let lines = firewall_lines(firewall, report);
-        // The name stands beside the first of its lines.
-        let names =
-            std::iter::once(firewall.name.to_string()).chain(std::iter::repeat(String::new()));
-        names.zip(lines).collect::<Vec<_>>()
-    });
-    items(lines)
-}
-
-fn firewall_lines(firewall: &FirewallReport, report: &Report) -> Vec<String> {
-    let mut lines = vec![state_of(firewall, report)];
-    let others = &firewall.left_out;
-    if !others.is_empty() {
-        let reasons = others
-            .iter()
-            .map(|(reason, entries)| format!("{entries} {}", reason.as_str()));
-        lines.push(format!(
-            "left out: {}",
-            reasons.collect::<Vec<_>>().join(", ")
-        ));
-    }
-    let counts = [
-        (
-            firewall.coverage.doubtful,
-            "in doubt (a call had no answer)",
-        ),
-        (firewall.under_trial, "under trial (a call was refused)"),
-        (firewall.quarantined, "quarantined"),
-        (firewall.held_deletes, "deletes held by max_delete"),
-        (firewall.foreign, "held there by others"),
-    ];
-    let counts = counts.iter().filter(|(entries, _)| *entries > 0);
-    let counts: Vec<_> = counts
-        .map(|(entries, what)| format!("{entries} {what}"))
-        .collect();
-    if !counts.is_empty() {
-        lines.push(counts.join(", "));
-    }
-    for learned in &firewall.learned {
-        let value = learned
-            .value
-            .map_or(String::new(), |value| format!(" {value}"));
-        let (subject, reason) = (escape(&learned.subject), escape(&learned.reason));
-        lines.push(format!("learned: {subject}{value}: {reason}"));
-    }
-    lines
-}
-
-fn state_of(firewall: &FirewallReport, report: &Report) -> String {
-    let now = report.now;
-    if !firewall.configured {
-        return "has left the config: its entries run out by themselves".to_owned();
-    }
-    let planned = match firewall.coverage.planned_at {
-        Some(at) => format!("planned {}", when(at, now)),
-        None => "not planned yet".to_owned(),
-    };
-    let Some(trouble) = &firewall.trouble else {
-        return planned;
-    };
-    let again = match firewall.not_before {
-        Some(until) if until > now => format!("tried again {}", when(until, now)),
-        _ => "to be tried again now".to_owned(),
-    };
-    let halted = |need: &Need| need.kind == Kind::FirewallHalted && need.name == firewall.name;
-    let why = if report.needs.iter().any(halted) {
-        ", see below".into()
-    } else {
-        format!(": {}", escape(trouble))
-    };
-    format!("{planned}; takes no calls ({again}){why}")
-}
-
 fn state(feed: &FeedReport) -> String {
     let approved = feed
         .held
@@ -270,15 +196,11 @@ fn needs(report: &Report) -> String {
     }
     let mut text = heading("Needs you");
     for need in &report.needs {
-        text += &warn(&prose(
-            2,
-            &format!(
-                "{} {}: {}",
-                need.about.as_str(),
-                need.name,
-                escape(&need.text)
-            ),
-        ));
+        let who = match &need.name {
+            Some(name) => format!("{} {name}", need.about.as_str()),
+            None => need.about.as_str().to_owned(),
+        };
+        text += &warn(&prose(2, &format!("{who}: {}", escape(&need.text))));
         for command in &need.commands {
             text += &format!("      {command}\n");
         }
@@ -287,7 +209,7 @@ fn needs(report: &Report) -> String {
 }
 
 fn told(report: &Report, about: About, name: &Name) -> bool {
-    let of_it = |need: &Need| need.about == about && need.name == *name;
+    let of_it = |need: &Need| need.about == about && need.name.as_ref() == Some(name);
     report.needs.iter().any(of_it)
 }
 

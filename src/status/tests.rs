@@ -1,8 +1,11 @@
 use serde_json::Value;
 
+use crate::fetch::Source;
 use crate::ledger::{FeedState, Outcome, PlanSummary};
 use crate::model::{Action, Direction, FeedTerms, List};
+use crate::plan::drift::Drift;
 
+use super::feed::FeedDetails;
 use super::needs::Kind;
 use super::report::Report;
 use super::testing::{DAY, Fixture, HOUR, MINUTE, NOW, answer, block, terms};
@@ -284,7 +287,7 @@ async fn fresh_failures_call_nobody_and_long_ones_do() {
     let kinds: Vec<_> = later
         .needs
         .iter()
-        .map(|need| (need.kind, need.name.as_str()))
+        .map(|need| (need.kind, need.name.as_ref().unwrap().as_str()))
         .collect();
     assert_eq!(kinds, [(Kind::FeedSilent, "one")]);
     fixture.poll("never", FeedState::Failed, "404", NOW).await;
@@ -334,4 +337,93 @@ async fn an_approved_snapshot_waits_for_nobody() {
         .unwrap();
     fixture.ledger.approve_snapshot(row.id, NOW).await.unwrap();
     assert_eq!(report(&fixture, true).await.needs, []);
+}
+
+#[tokio::test]
+async fn a_feed_is_shown_in_full() {
+    let fixture = troubled().await;
+    let mut config = crate::config::Config::parse(
+        r#"
+[[feed]]
+name = "held"
+url = "https://intel.example.com/v1/list"
+direction = "in"
+min_entries = 10
+[[firewall]]
+name = "prod"
+"#,
+        "feedwall.toml",
+    )
+    .unwrap();
+    let url = "https://me:hunter2@intel.example.com/v1/list?auth-key=hunter2";
+    config.feeds[0].source = Source::http(url::Url::parse(url).unwrap());
+    let mut texts = String::new();
+    for feed in ["held", "gone"] {
+        let row = fixture
+            .ledger
+            .feed(&super::testing::name(feed))
+            .await
+            .unwrap()
+            .unwrap();
+        let details = FeedDetails::gather(&fixture.ledger, Some(&config), row)
+            .await
+            .unwrap();
+        let text = details.text(NOW);
+        assert!(!text.contains("hunter2"), "{text}");
+        let json = serde_json::to_string(&details).unwrap();
+        assert!(!json.contains("hunter2"), "{json}");
+        texts += &anstream::adapter::strip_str(&text).to_string();
+    }
+    insta::assert_snapshot!(texts);
+}
+
+#[tokio::test]
+async fn drift_and_a_wrong_clock_call_somebody() {
+    let fixture = Fixture::new().await;
+    fixture.firewalls(&["prod"]).await;
+    let entry = block("45.155.205.7", Direction::In);
+    fixture
+        .add(
+            "prod",
+            std::slice::from_ref(&entry),
+            NOW.plus(DAY),
+            NOW.minus(HOUR),
+        )
+        .await;
+    fixture.plan("prod", plan(1, 0, "{}")).await;
+    let id = fixture.firewall("prod").await;
+    let mut drift = Drift {
+        confirmed: vec![entry.clone()],
+        ..Drift::default()
+    };
+    fixture
+        .ledger
+        .store_read_back(id, &drift, &[], NOW, NOW.minus(MINUTE))
+        .await
+        .unwrap();
+    let calm = report(&fixture, true).await;
+    assert_eq!(
+        (calm.needs.len(), calm.firewalls[0].coverage.confirmed),
+        (0, Some(1))
+    );
+    drift.taken_over = vec![entry];
+    fixture
+        .ledger
+        .store_read_back(id, &drift, &[], NOW, NOW)
+        .await
+        .unwrap();
+    fixture
+        .ledger
+        .tell_clock(Some("this machine's clock jumped by 900 s"))
+        .await
+        .unwrap();
+    let text = plain(&report(&fixture, true).await);
+    let needs = text.split_once("Needs you").unwrap().1;
+    insta::assert_snapshot!(needs);
+    // The daemon's word about the clock is its own; without it the ledger's last word counts.
+    let early = Report::gather(&fixture.ledger, None, false, NOW.minus(HOUR))
+        .await
+        .unwrap();
+    assert_eq!(early.needs[0].kind, Kind::Clock);
+    assert_eq!(report(&fixture, false).await.clock_doubt, None);
 }

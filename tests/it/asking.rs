@@ -131,7 +131,8 @@ fn status_goes_from_calm_to_needing_somebody() {
     let (code, json) = place.json(&["status"]);
     assert_eq!(code, 0);
     assert_eq!(json["firewalls"][0]["coverage"]["held"], 5);
-    assert_eq!(json["firewalls"][0]["coverage"]["confirmed"], Value::Null);
+    // It was read before it was written to, and not since.
+    assert_eq!(json["firewalls"][0]["coverage"]["confirmed"], 0);
 
     place.write("one.txt", "");
     assert_eq!(place.feedwall(&["run", "--once"]).code, 3);
@@ -161,8 +162,8 @@ fn what_cannot_be_asked_is_refused_with_its_own_code() {
         no_config.err
     );
     for words in [
-        &["withdraw", "--all"][..],
-        &["block", "192.0.2.1"],
+        &["completions", "bash"][..],
+        &["man"],
         &["status", "--watch"],
     ] {
         let said = feedwall(words);
@@ -193,4 +194,122 @@ fn a_ledger_of_another_version_is_left_alone() {
         said.err
     );
     drop(place.runtime);
+}
+
+#[test]
+fn feeds_are_shown_and_tried_without_recording() {
+    let place = Place::new("45.155.205.7\n10.0.0.1\nnonsense\n");
+    // Before any ledger, and without a config.
+    let (code, trial) = place.json(&["feeds", "try", "one"]);
+    assert_eq!(
+        (code, &trial["indicators"], &trial["rejected"]),
+        (0, &2.into(), &1.into())
+    );
+    assert_eq!(trial["changes"], Value::Null);
+    assert!(!place.path("ledger.db").exists());
+    let file = place.path("one.txt");
+    let bare = feedwall(&["--json", "feeds", "try", file.to_str().unwrap()]);
+    let bare: Value = serde_json::from_str(&bare.out).unwrap();
+    assert_eq!(bare["guarded"][0]["by"], "reserved");
+
+    assert_eq!(place.feedwall(&["run", "--once"]).code, 0);
+    place.write("one.txt", "45.155.205.8\n");
+    let (code, trial) = place.json(&["feeds", "try", "one"]);
+    assert_eq!((code, &trial["changes"]["delisted"]), (0, &2.into()));
+    let (_, feeds) = place.json(&["feeds"]);
+    assert_eq!(
+        (&feeds[0]["name"], &feeds[0]["listed"]),
+        (&"one".into(), &2.into())
+    );
+    let (_, one) = place.json(&["feeds", "show", "one"]);
+    assert_eq!(one["by_class"]["ipv4"]["listed"], 2);
+
+    place.write("one.txt", "<!doctype html><p>login</p>\n");
+    let held = place.feedwall(&["feeds", "try", "one"]);
+    assert_eq!(held.code, 3);
+    let doubt = "The feed contract would hold it: the body is a web page, not a feed.";
+    assert!(held.out.contains(doubt), "{}", held.out);
+
+    for (words, sentence) in [
+        (["feeds", "try", "onne"], "did you mean `one`?"),
+        (["feeds", "show", "onne"], "did you mean `one`?"),
+        (["feeds", "show", "zzz"], "it knows one"),
+    ] {
+        let said = place.feedwall(&words);
+        assert_eq!(said.code, 1);
+        assert!(said.err.contains(sentence), "{}", said.err);
+    }
+    assert_eq!(place.feedwall(&["feeds", "catalog"]).code, 2);
+}
+
+#[test]
+fn check_tells_good_from_bad_and_asks_outside_when_told_to() {
+    let place = Place::new("45.155.205.7\n");
+    let good = place.feedwall(&["check"]);
+    assert_eq!(
+        (good.code, good.out.as_str()),
+        (0, "the config is good: 1 feed, 1 firewall\n")
+    );
+    let printed = place.feedwall(&["check", "--print"]);
+    place.write("printed.toml", &printed.out);
+    let again = feedwall(&[
+        "--config",
+        place.path("printed.toml").to_str().unwrap(),
+        "check",
+        "--print",
+    ]);
+    assert_eq!(again.out, printed.out);
+
+    let (code, online) = place.json(&["check", "--online"]);
+    assert_eq!(code, 0, "{online}");
+    let states = |online: &Value| -> Vec<String> {
+        let checks = online["checks"].as_array().unwrap();
+        checks
+            .iter()
+            .map(|check| format!("{} {}", check["kind"], check["state"]))
+            .collect()
+    };
+    let expected = [
+        r#""guard" "ok""#,
+        r#""ledger" "ok""#,
+        r#""feed" "ok""#,
+        r#""firewall" "ok""#,
+    ];
+    assert_eq!(states(&online), expected);
+    assert!(
+        !place.path("ledger.db").exists(),
+        "checking makes no ledger"
+    );
+    let firewall = online["checks"][3]["text"].as_str().unwrap();
+    assert!(
+        firewall.contains("environment FEEDWALL_TEST_SECRET_ID"),
+        "{firewall}"
+    );
+    assert!(!online.to_string().contains(FAKE_SECRET_KEY));
+
+    fs::remove_file(place.path("one.txt")).unwrap();
+    let config = fs::read_to_string(place.path("feedwall.toml")).unwrap();
+    place.write(
+        "feedwall.toml",
+        &config.replace("FEEDWALL_TEST", "FEEDWALL_NONE"),
+    );
+    let (code, online) = place.json(&["check", "--online"]);
+    assert_eq!((code, &online["ok"]), (1, &false.into()));
+    let expected = [
+        r#""guard" "ok""#,
+        r#""ledger" "ok""#,
+        r#""feed" "failed""#,
+        r#""firewall" "failed""#,
+    ];
+    assert_eq!(states(&online), expected);
+
+    place.write(
+        "feedwall.toml",
+        &config.replace("quota", "qota").replace("allow =", "alow ="),
+    );
+    let bad = place.feedwall(&["check"]);
+    assert_eq!((bad.code, bad.out.as_str()), (78, ""));
+    assert!(bad.err.contains("did you mean `allow`?"), "{}", bad.err);
+    let (code, faults) = place.json(&["check"]);
+    assert_eq!((code, faults["faults"].as_array().unwrap().len()), (78, 1));
 }

@@ -1,0 +1,80 @@
+//! `feedwall feeds`: what each feed gives. `--json` gives an array of
+//! [`FeedReport`](crate::status::report::FeedReport); `show` gives
+//! [`FeedDetails`](crate::status::feed::FeedDetails).
+
+use std::ffi::OsString;
+
+use clap::Subcommand;
+
+use crate::status::escape::escape;
+use crate::status::feed::FeedDetails;
+use crate::status::layout::items;
+use crate::status::report::FeedReport;
+use crate::status::table;
+
+use super::ask::Ground;
+use super::{Cli, Exit, feeds_try, print, print_json, unbuilt};
+
+/// `feedwall feeds`
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Everything about one feed.
+    Show {
+        /// Its name.
+        name: String,
+    },
+    /// Fetch and parse a feed without recording it: what it lists, what it rejects, what would become of it.
+    Try(feeds_try::Args),
+    /// What is no command, or none yet.
+    #[command(external_subcommand)]
+    Other(Vec<OsString>),
+}
+
+pub(super) async fn run(cli: &Cli, args: &Args) -> anyhow::Result<Exit> {
+    match &args.command {
+        None => all(cli).await,
+        Some(Command::Show { name }) => show(cli, name).await,
+        Some(Command::Try(args)) => feeds_try::run(cli, args).await,
+        Some(Command::Other(words)) => unbuilt::refuse_below(&["feeds"], words, &["catalog"]),
+    }
+}
+
+async fn all(cli: &Cli) -> anyhow::Result<Exit> {
+    let ground = Ground::open(cli).await?;
+    let mut feeds = Vec::new();
+    for row in ground.ledger().feeds().await? {
+        feeds.push(FeedReport::gather(ground.ledger(), row).await?);
+    }
+    if cli.json {
+        print_json(&feeds)?;
+    } else if feeds.is_empty() {
+        print("the ledger knows no feed yet: `feedwall run` takes those of the config")?;
+    } else {
+        let troubles = feeds
+            .iter()
+            .filter_map(|feed| Some((&feed.name, escape(feed.trouble.as_ref()?))));
+        let text = table::feeds(&feeds, ground.now) + &items(troubles);
+        print(text.trim_end())?;
+    }
+    ground.close().await;
+    Ok(Exit::Done)
+}
+
+async fn show(cli: &Cli, name: &str) -> anyhow::Result<Exit> {
+    let ground = Ground::open(cli).await?;
+    let row = ground.feed(name).await?;
+    let details = FeedDetails::gather(ground.ledger(), ground.config.as_ref(), row).await?;
+    if cli.json {
+        print_json(&details)?;
+    } else {
+        print(details.text(ground.now).trim_end())?;
+    }
+    ground.close().await;
+    Ok(Exit::Done)
+}

@@ -1,0 +1,225 @@
+//! `feedwall feeds try NAME|URL|FILE`: fetch (or read) and parse, and record nothing. `--json` gives
+//! [`Trial`](crate::status::trial::Trial). The exit code is 3 where the feed contract would hold the body.
+
+use std::path::Path;
+
+use anyhow::{Context as _, anyhow};
+use tokio::time::Instant;
+use url::Url;
+
+use crate::config::{Config, Feed, Fetch, Guard, L4, Ledger, defaults};
+use crate::fetch::{self, FetchPolicy, Fetched, Fetcher, Limits, Source, Validators};
+use crate::ledger::FeedRow;
+use crate::model::{Brakes, FeedTerms, Name};
+use crate::parse::{Format, Recipe};
+use crate::stage::replan::{self, GuardMaterial};
+use crate::status::span::span;
+use crate::status::trial::{Measure, Parsed};
+
+use super::ask::{self, Ground};
+use super::{Cli, Exit, print, print_json};
+
+/// `feedwall feeds try`
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// A feed of the config, an http(s) URL, or a file.
+    #[arg(value_name = "NAME|URL|FILE")]
+    what: String,
+    /// Read it as this format, whatever the config says.
+    #[arg(long, value_parser = format)]
+    format: Option<Format>,
+}
+
+pub(super) async fn run(cli: &Cli, args: &Args) -> anyhow::Result<Exit> {
+    let config = ask::config_if_any(cli)?;
+    let known = config.as_ref().and_then(|config| named(config, &args.what));
+    let mut config = config.unwrap_or_else(bare);
+    let mut feed = match &known {
+        Some(feed) => feed.clone(),
+        None => stranger(&config, &args.what)?,
+    };
+    if let Some(format) = args.format {
+        feed.recipe.format = format;
+    }
+    if known.is_none() {
+        // Its own host is our ground now, too.
+        config.feeds.push(feed.clone());
+    }
+    let ground = if config.ledger.path.exists() {
+        Some(Ground::open(cli).await?)
+    } else {
+        None
+    };
+    let row = match (&ground, &known) {
+        (Some(ground), Some(feed)) => ground.ledger().feed(&feed.name).await?,
+        _ => None,
+    };
+    if let (Some(row), Some(ground)) = (&row, &ground) {
+        keep_floor(&feed, row, ground)?;
+    }
+    let begun = Instant::now();
+    let parsed = parse(&fetcher(&config)?, &feed).await?;
+    let material = GuardMaterial::read(&config)?;
+    let guards = match &ground {
+        Some(ground) => replan::guards_now(&ground.ctx, &material, &ground.heard()).await?,
+        None => material.guards(Vec::new(), Vec::new())?,
+    };
+    let measure = Measure {
+        list: feed.terms.list,
+        mode: feed.terms.mode,
+        brakes: &feed.brakes,
+        guards: &guards,
+        row: row.as_ref(),
+    };
+    let ledger = ground.as_ref().map(Ground::ledger);
+    let mut trial = parsed.judge(ledger, &measure).await?;
+    trial.source = feed.source.to_string();
+    trial.feed = known.map(|feed| feed.name.to_string());
+    trial.duration_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+    if cli.json {
+        print_json(&trial)?;
+    } else {
+        print(trial.text().trim_end())?;
+    }
+    if let Some(ground) = ground {
+        ground.close().await;
+    }
+    Ok(match trial.would_hold {
+        Some(_) => Exit::NeedsYou,
+        None => Exit::Done,
+    })
+}
+
+/// Fetches a feed's body and parses it.
+pub(super) async fn parse(fetcher: &Fetcher, feed: &Feed) -> anyhow::Result<Parsed> {
+    let nothing = Validators::default();
+    let body = match fetcher.fetch(&feed.source, &nothing, &feed.limits).await? {
+        Fetched::Body(body) => *body,
+        Fetched::NotModified => {
+            return Err(anyhow!(
+                "{} says that nothing changed (304), though it was not asked that",
+                feed.source
+            ));
+        }
+    };
+    let (recipe, limits) = (feed.recipe.clone(), feed.limits.clone());
+    let most = feed.brakes.max_entries;
+    tokio::task::spawn_blocking(move || Parsed::read(&body, &recipe, &limits, most))
+        .await?
+        .context("the body cannot be read")
+}
+
+/// A fetcher for commands: bodies are spooled where anybody may write.
+pub(super) fn fetcher(config: &Config) -> anyhow::Result<Fetcher> {
+    Ok(Fetcher::new(FetchPolicy {
+        allow_private: config.guard.allow_private,
+        spool_dir: std::env::temp_dir(),
+        contact: None,
+    })?)
+}
+
+/// Why a feed may not be asked just now: its publisher locks out who asks too often.
+pub(super) fn too_soon(feed: &Feed, row: &FeedRow, now: crate::model::UnixTime) -> Option<String> {
+    let floor = fetch::floor_for(&feed.source)?;
+    let last = row.last_poll?;
+    let again = last.plus(floor);
+    (now < again).then(|| {
+        format!(
+            "its publisher locks out who asks twice within {}, and it was asked {} ago",
+            span(floor),
+            span(now.since(last))
+        )
+    })
+}
+
+fn keep_floor(feed: &Feed, row: &FeedRow, ground: &Ground) -> anyhow::Result<()> {
+    match too_soon(feed, row, ground.now) {
+        None => Ok(()),
+        Some(why) => Err(anyhow!(
+            "{} is not fetched: {why}. A copy in a file can be tried at any time",
+            feed.name
+        )),
+    }
+}
+
+fn named(config: &Config, what: &str) -> Option<Feed> {
+    let name = Name::try_new(what).ok()?;
+    config.feed(&name).cloned()
+}
+
+/// A feed that is in no config: its format is guessed, the rest is by default.
+fn stranger(config: &Config, what: &str) -> anyhow::Result<Feed> {
+    let source = if what.starts_with("http://") || what.starts_with("https://") {
+        let url = Url::parse(what).with_context(|| format!("`{}` is no URL", ask::shown(what)))?;
+        Source::http(url)
+    } else if Path::new(what).exists() {
+        let path = Path::new(what.strip_prefix("file://").unwrap_or(what));
+        let path = path.canonicalize();
+        Source::File(path.with_context(|| format!("{} cannot be read", ask::shown(what)))?)
+    } else {
+        let names = ask::words(config.feeds.iter().map(|feed| &feed.name));
+        let advice = ask::advice(what, &names);
+        let what = ask::shown(what);
+        return Err(anyhow!(
+            "`{what}` is no feed of the config, no http:// or https:// URL, and no file that is there; {advice}"
+        ));
+    };
+    Ok(Feed {
+        name: Name::try_new("tried")?,
+        preset: None,
+        retired: None,
+        floor: crate::fetch::floor_for(&source),
+        source,
+        limits: Limits::default(),
+        recipe: Recipe {
+            min_prefix: config.guard.min_prefix,
+            ..Recipe::new(Format::Auto)
+        },
+        interval: defaults::INTERVAL,
+        terms: FeedTerms {
+            ttl: defaults::TTL,
+            confidence: defaults::CONFIDENCE,
+            directions: defaults::DIRECTION,
+            list: defaults::LIST,
+            mode: defaults::MODE,
+            on_delist: defaults::ON_DELIST,
+            max_age: defaults::MAX_AGE,
+        },
+        brakes: Brakes {
+            may_be_empty: defaults::MAY_BE_EMPTY,
+            min_entries: defaults::MIN_ENTRIES,
+            max_entries: defaults::MAX_ENTRIES,
+            max_shrink: defaults::MAX_SHRINK,
+            max_growth: defaults::MAX_GROWTH,
+        },
+    })
+}
+
+/// A config that says nothing.
+fn bare() -> Config {
+    Config {
+        ledger: Ledger {
+            path: defaults::LEDGER_PATH.into(),
+            keep_history: defaults::KEEP_HISTORY,
+        },
+        guard: Guard {
+            min_prefix: defaults::MIN_PREFIX,
+            allow_private: defaults::ALLOW_PRIVATE,
+            allow: Vec::new(),
+            files: Vec::new(),
+        },
+        fetch: Fetch { contact: None },
+        feeds: Vec::new(),
+        firewalls: Vec::new(),
+        l4: L4::new(defaults::SITE, defaults::CREDENTIALS),
+        warnings: Vec::new(),
+    }
+}
+
+/// A format by its word in the config.
+fn format(word: &str) -> Result<Format, String> {
+    serde_json::from_value(serde_json::Value::String(word.to_owned())).map_err(|_| {
+        "no format that can be read; `text`, `csv`, `hosts` and `json` are some, `auto` guesses"
+            .to_owned()
+    })
+}
