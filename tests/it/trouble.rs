@@ -242,7 +242,7 @@ async fn a_smaller_quota_is_learned_and_not_run_against_for_ever() {
         .iter()
         .map(|(subject, _)| subject.as_str())
         .collect();
-    assert_eq!(learned, ["quota"]);
+    assert_eq!(learned, ["full"]);
     rig.once().await;
     assert_eq!(rig.writes().len(), settled, "nor does the next run");
     let full = answers(&rig, "LimitExceeded");
