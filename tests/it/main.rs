@@ -10,4 +10,5 @@
 mod asking;
 mod cloudside;
 mod converge;
+mod l4;
 mod vendor_client;
