@@ -11,10 +11,9 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::daemon::{Daemon, OnceSummary};
 use crate::stage::replan::GuardMaterial;
-use crate::status::words;
 
 use super::progress::Bars;
-use super::{Cli, Exit, Misused, load_config, print};
+use super::{Cli, Exit, Misused, load_config, print, words};
 
 /// `feedwall run`
 #[derive(Debug, clap::Args)]

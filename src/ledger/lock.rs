@@ -6,6 +6,9 @@ use std::path::{Path, PathBuf};
 
 use super::{LedgerError, Result};
 
+/// How often a start tries again while only commands are in its way, which hold the lock for microseconds.
+const TRIES: u32 = 100_000;
+
 /// Held for the daemon's life. Only its holder sends list calls.
 #[derive(Debug)]
 pub struct DaemonLock {
@@ -32,8 +35,7 @@ impl DaemonLock {
     /// Whether a daemon holds the ledger at `path` just now.
     #[must_use]
     pub fn is_held(path: &Path) -> bool {
-        File::open(lock_path(path, DAEMON))
-            .is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
+        File::open(lock_path(path, DAEMON)).is_ok_and(|file| is_exclusive(&file))
     }
 }
 
@@ -68,11 +70,23 @@ fn take(path: &Path, ending: &str, held: impl FnOnce() -> LedgerError) -> Result
         .write(true)
         .open(lock_path(path, ending))
         .map_err(open)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(held()),
-        Err(TryLockError::Error(fault)) => Err(open(fault)),
+    for _ in 0..TRIES {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) if is_exclusive(&file) => break,
+            Err(TryLockError::WouldBlock) => std::thread::yield_now(),
+            Err(TryLockError::Error(fault)) => return Err(open(fault)),
+        }
     }
+    Err(held())
+}
+
+/// Whether somebody holds the lock: commands that ask share it among themselves.
+fn is_exclusive(file: &File) -> bool {
+    let held = matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock));
+    // Failing to free what is not held says nothing more.
+    let _ = file.unlock();
+    held
 }
 
 fn lock_path(path: &Path, ending: &str) -> PathBuf {

@@ -105,73 +105,51 @@ impl Say {
     }
 }
 
-/// A plan that was made without recording anything, and what it was made of, for commands that ask.
+/// What a plan is made of.
 #[derive(Debug)]
-pub struct Draft {
+pub struct Ingredients {
     /// What all feeds say.
     pub say: Say,
     /// What the ledger knows of the firewall.
     pub standing: Standing,
     /// What the guards and the firewall's classes let through, by entry.
     pub wanted: Vec<Wanted>,
-    /// The plan.
-    pub plan: Plan,
+    /// What they did not, counted by reason.
+    pub left_out: BTreeMap<LeftOut, u64>,
 }
 
-/// Makes the plan of one firewall and writes nothing.
-///
-/// # Errors
-/// When the ledger cannot be read.
-pub async fn draft(
-    ctx: &Context,
-    guards: &GuardMaterial,
-    firewall: &Firewall,
-    heard: &Heard,
-) -> Result<Draft, StageError> {
-    let now = ctx.clock.now();
-    let row = row(ctx, firewall).await?;
-    let Made {
-        say,
-        standing,
-        wanted,
-        left_out,
-    } = make(ctx, guards, firewall, &row, heard).await?;
-    let plan = plan::plan(&firewall.terms, &standing, wanted.clone(), left_out, now);
-    Ok(Draft {
-        say,
-        standing,
-        wanted,
-        plan,
-    })
-}
+impl Ingredients {
+    /// Reads them from the ledger.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    pub async fn read(
+        ctx: &Context,
+        guards: &GuardMaterial,
+        firewall: &Firewall,
+        heard: &Heard,
+    ) -> Result<Self, StageError> {
+        let now = ctx.clock.now();
+        let row = row(ctx, firewall).await?;
+        let say = say(ctx, guards, firewall.terms.grid, heard, now).await?;
+        let mut standing = standing(ctx, Some(firewall), &row, now).await?;
+        standing.exempt = by_own_guards(&say, &standing.leases);
+        let mut left_out = BTreeMap::new();
+        let wanted = wanted(&say, &firewall.terms.accept, &mut left_out);
+        Ok(Self {
+            say,
+            standing,
+            wanted,
+            left_out,
+        })
+    }
 
-/// What a plan is made of.
-struct Made {
-    say: Say,
-    standing: Standing,
-    wanted: Vec<Wanted>,
-    left_out: BTreeMap<LeftOut, u64>,
-}
-
-async fn make(
-    ctx: &Context,
-    guards: &GuardMaterial,
-    firewall: &Firewall,
-    row: &FirewallRow,
-    heard: &Heard,
-) -> Result<Made, StageError> {
-    let now = ctx.clock.now();
-    let say = say(ctx, guards, firewall.terms.grid, heard, now).await?;
-    let mut standing = standing(ctx, firewall, row, now).await?;
-    standing.exempt = by_own_guards(&say, &standing.leases);
-    let mut left_out = BTreeMap::new();
-    let wanted = wanted(&say, &firewall.terms.accept, &mut left_out);
-    Ok(Made {
-        say,
-        standing,
-        wanted,
-        left_out,
-    })
+    /// The plan that they make, for a command that asks: nothing is recorded.
+    #[must_use]
+    pub fn plan(&self, firewall: &Firewall, now: UnixTime) -> Plan {
+        let (wanted, left_out) = (self.wanted.clone(), self.left_out.clone());
+        plan::plan(&firewall.terms, &self.standing, wanted, left_out, now)
+    }
 }
 
 /// The guards with what the allow feeds say now, for a command that judges for itself.
@@ -214,12 +192,12 @@ pub async fn turn(
     ctx.ledger
         .drop_ended_leases(row.id, now.minus(SWEPT_AFTER))
         .await?;
-    let Made {
+    let Ingredients {
         standing,
         wanted,
         left_out,
         ..
-    } = make(ctx, guards, firewall, &row, heard).await?;
+    } = Ingredients::read(ctx, guards, firewall, heard).await?;
     let plan = plan::plan(&firewall.terms, &standing, wanted, left_out, now);
     ctx.ledger.acquit(row.id, &plan.acquitted).await?;
     let summary = PlanSummary {
@@ -317,7 +295,7 @@ pub async fn say(
 /// When the ledger cannot be read.
 pub async fn standing(
     ctx: &Context,
-    firewall: &Firewall,
+    firewall: Option<&Firewall>,
     row: &FirewallRow,
     now: UnixTime,
 ) -> Result<Standing, StageError> {
@@ -332,7 +310,9 @@ pub async fn standing(
         foreign: ledger.foreign_entries(row.id).await?,
         foreign_places: row.foreign,
         withdrawn: row.withdrawn,
-        unseen_since: reconcile::unseen_since(firewall, row),
+        unseen_since: firewall.map_or(UnixTime::default(), |firewall| {
+            reconcile::unseen_since(firewall, row)
+        }),
         quarantined: quarantine
             .into_iter()
             .map(|one| (one.entry, one.action))

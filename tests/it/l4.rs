@@ -36,7 +36,7 @@ impl Place {
             .enable_all()
             .build()
             .unwrap();
-        let mut config = SimConfig::new(Clock::new(crate::vendor_client::wall));
+        let mut config = SimConfig::new(Clock::new(crate::support::wall));
         change(&mut config);
         let sim = runtime.block_on(Sim::start(config)).unwrap();
         let folder = tempfile::tempdir().unwrap();
@@ -260,6 +260,21 @@ fn a_lost_answer_is_settled_by_reading_and_makes_nothing_twice() {
     place.holds(600);
     assert_eq!(place.calls(CREATE), (4, 3));
     assert!(place.sim.l4_rules().iter().all(|rule| rule.writes == 1));
+}
+
+#[test]
+fn a_proxy_that_is_being_deployed_is_waited_for() {
+    let place = Place::new(|_| {});
+    place.write("web.csv", &rules(400, plain));
+    let busy = When::default().action(CREATE).calls(2, 4);
+    let then = Then::error("OperationDenied.L4ProxyInProcessStatus");
+    place
+        .sim
+        .set_faults(FaultSchedule::default().and(busy, then));
+    let said = place.l4(&["apply", "web.csv"]);
+    assert_eq!(said.code, 0, "{}{}", said.out, said.err);
+    place.holds(400);
+    assert_eq!(place.calls(CREATE), (5, 2));
 }
 
 #[test]
