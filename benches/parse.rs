@@ -17,6 +17,9 @@ use feedwall::parse::{Column, Format, Recipe, Snapshot, Take, Text, Urls};
 use ipnet::Ipv4Subnets;
 use tokio::time::Instant;
 
+#[path = "parse/objects.rs"]
+mod objects;
+
 const RUNS: usize = 5;
 
 fn main() {
@@ -28,11 +31,18 @@ fn main() {
         println!("{} {}", snapshot.len(), peak_kib());
         return;
     }
+    if let [_, reader, file] = arguments.as_slice()
+        && objects::READERS.contains(&reader.as_str())
+    {
+        objects::read(reader, Path::new(file), peak_kib);
+        return;
+    }
     let folder = tempfile::tempdir().expect("a folder for the data");
     let file = |name: &str| folder.path().join(name);
     addresses(&file("addresses"));
     names(&file("names"), &file("hosts"));
     table(&file("table"));
+    objects::compare(&file("objects"));
     memory(&file("ten-million"));
 }
 

@@ -83,9 +83,13 @@ CREATE TABLE firewalls (
     held_deletes   INTEGER NOT NULL DEFAULT 0,
     -- The last whole read-back of the cloud's list.
     read_at    INTEGER,
+    -- When a reading began that has not come to its end, so that its calls and a successor's share no second.
+    reading_since INTEGER,
     -- Why the list must be read before the next plan; NULL where nothing asks for it.
     read_wanted TEXT,
     drift      TEXT, -- what it found, counted (JSON)
+    -- The operator took everything back and wants quiet until `feedwall resume`.
+    withdrawn  INTEGER NOT NULL DEFAULT 0,
     "foreign"  INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 
@@ -213,3 +217,13 @@ CREATE TABLE delete_approvals (
     approved_at INTEGER NOT NULL,
     deletes     INTEGER NOT NULL
 ) STRICT;
+
+-- The operator's own words: what is never to be blocked, for good (`allow`) or for a while (`unblock`), and
+-- why something was blocked by hand.
+CREATE TABLE hand_words (
+    key    BLOB PRIMARY KEY,
+    kind   TEXT    NOT NULL, -- guard, block
+    until  INTEGER,
+    reason TEXT    NOT NULL,
+    at     INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;

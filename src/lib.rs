@@ -24,6 +24,7 @@ pub mod ledger;
 
 pub mod cloud;
 pub mod firewall;
+pub mod catalog;
 pub mod config;
 pub mod stage;
 pub mod status;

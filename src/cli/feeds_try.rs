@@ -7,7 +7,7 @@ use anyhow::{Context as _, anyhow};
 use tokio::time::Instant;
 use url::Url;
 
-use crate::config::{Config, Feed, Guard, Ledger, defaults};
+use crate::config::{Config, Feed, Fetch, Guard, Ledger, defaults};
 use crate::fetch::{self, FetchPolicy, Fetched, Fetcher, Limits, Source, Validators};
 use crate::ledger::FeedRow;
 use crate::model::{Brakes, FeedTerms, Name};
@@ -62,7 +62,7 @@ pub(super) async fn run(cli: &Cli, args: &Args) -> anyhow::Result<Exit> {
     let material = GuardMaterial::read(&config)?;
     let guards = match &ground {
         Some(ground) => replan::guards_now(&ground.ctx, &material, &ground.heard()).await?,
-        None => material.guards(Vec::new())?,
+        None => material.guards(Vec::new(), Vec::new())?,
     };
     let measure = Measure {
         list: feed.terms.list,
@@ -166,6 +166,9 @@ fn stranger(config: &Config, what: &str) -> anyhow::Result<Feed> {
     };
     Ok(Feed {
         name: Name::try_new("tried")?,
+        preset: None,
+        retired: None,
+        floor: crate::fetch::floor_for(&source),
         source,
         limits: Limits::default(),
         recipe: Recipe {
@@ -205,6 +208,7 @@ fn bare() -> Config {
             allow: Vec::new(),
             files: Vec::new(),
         },
+        fetch: Fetch { contact: None },
         feeds: Vec::new(),
         firewalls: Vec::new(),
         warnings: Vec::new(),

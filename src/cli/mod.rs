@@ -1,10 +1,12 @@
 //! The command line: arguments in, tables or JSON out, and an exit code that a monitor can ask for.
 
 mod ask;
+mod by_hand;
 mod check;
 mod check_online;
 mod demo;
 mod explain;
+mod export;
 mod feeds;
 mod feeds_try;
 pub mod logs;
@@ -14,6 +16,7 @@ mod run;
 mod sim;
 mod status;
 mod unbuilt;
+mod withdraw;
 
 use std::ffi::OsString;
 use std::io::Write as _;
@@ -59,6 +62,18 @@ pub enum Command {
     Reconcile(reconcile::Args),
     /// The whole story of one indicator, also why it is not blocked.
     Explain(explain::Args),
+    /// Block something by hand, for a while.
+    Block(by_hand::BlockArgs),
+    /// End a block by hand, and keep the feeds from bringing it back for a while.
+    Unblock(by_hand::UnblockArgs),
+    /// Never block something, whatever the feeds say.
+    Allow(by_hand::AllowArgs),
+    /// Write the desired set for other programs.
+    Export(export::Args),
+    /// Take back every entry of ours, and stay quiet until `resume`.
+    Withdraw(withdraw::WithdrawArgs),
+    /// Want again what the feeds want, after `withdraw`.
+    Resume(withdraw::ResumeArgs),
     /// A simulated cloud on loopback, to try feedwall against.
     Sim(Box<sim::Args>),
     /// What is no command, or none yet.
@@ -99,6 +114,12 @@ pub async fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Feeds(args) => feeds::run(&cli, args).await,
         Command::Reconcile(args) => reconcile::run(&cli, args).await,
         Command::Explain(args) => explain::run(&cli, args).await,
+        Command::Block(args) => by_hand::block(&cli, args).await,
+        Command::Unblock(args) => by_hand::unblock(&cli, args).await,
+        Command::Allow(args) => by_hand::allow(&cli, args).await,
+        Command::Export(args) => export::run(&cli, args).await,
+        Command::Withdraw(args) => withdraw::withdraw(&cli, args).await,
+        Command::Resume(args) => withdraw::resume(&cli, args).await,
         Command::Sim(args) => sim::run(&cli, args).await,
         Command::Other(words) => unbuilt::refuse(words),
     }

@@ -1,7 +1,6 @@
 //! `feedwall reconcile`: read the cloud's lists back and repair our own entries. A running daemon is asked
 //! to do it; without one, it is done here.
 
-use std::io::{IsTerminal as _, Write as _};
 use std::time::Duration;
 
 use anyhow::{anyhow, bail};
@@ -21,6 +20,7 @@ use crate::stage::replan;
 use crate::stage::send::Link;
 
 use super::run::stop_on_signals;
+use super::withdraw::agreed;
 use super::{Cli, Exit, load_config, print, print_json};
 
 /// `feedwall reconcile`
@@ -222,19 +222,6 @@ fn show(ours: &[(Entry, UnixTime)]) -> anyhow::Result<()> {
         print(format_args!("  and {} more", ours.len() - SHOWN))?;
     }
     Ok(())
-}
-
-/// Asks on the terminal; without one the answer is no, for `--yes` was not given.
-fn agreed(question: &str) -> anyhow::Result<bool> {
-    if !std::io::stdin().is_terminal() {
-        bail!("there is no terminal to ask on; give --yes to adopt without a question");
-    }
-    let mut out = anstream::stdout().lock();
-    write!(out, "{question} [y/N] ")?;
-    out.flush()?;
-    let mut answer = String::new();
-    std::io::stdin().read_line(&mut answer)?;
-    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
 }
 
 fn tell(cli: &Cli, outcomes: &[Outcome]) -> anyhow::Result<()> {

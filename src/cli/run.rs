@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::daemon::{Daemon, OnceSummary};
+use crate::stage::replan::GuardMaterial;
 use crate::status::words;
 
 use super::progress::Bars;
@@ -114,6 +115,10 @@ fn reload(path: &Path, old: &Config) -> Option<Config> {
     };
     if new.ledger.path != old.ledger.path {
         tracing::error!("the config was not reloaded: [ledger] path changes only with a restart");
+        return None;
+    }
+    if let Err(fault) = GuardMaterial::read(&new) {
+        tracing::error!("the config was not reloaded, and the old one stays in force: {fault}");
         return None;
     }
     let changes = new.changes_from(old);

@@ -1,12 +1,14 @@
 //! URLs: which may be fetched, which may be called, and whether their hosts are our own ground.
 
 use std::net::IpAddr;
+use std::path::PathBuf;
 
 use url::{Host, Url};
 
-use crate::fetch::Source;
+use crate::fetch;
 
 use super::section::{Item, Problems};
+use super::sent::names_a_key;
 use super::value::{shown, text, wrong};
 
 /// Where a URL's host stands, as far as the URL itself says. Names are resolved, and judged, by those who connect.
@@ -22,26 +24,20 @@ pub(super) enum Ground {
     Nowhere,
 }
 
-/// Parameters that publishers use for keys. A URL is shown in many places, so it may not hold one.
-const SECRET_PARAMETERS: [&str; 14] = [
-    "access_token",
-    "api-key",
-    "api_key",
-    "apikey",
-    "auth",
-    "auth-key",
-    "auth_key",
-    "authkey",
-    "key",
-    "password",
-    "secret",
-    "sig",
-    "signature",
-    "token",
-];
+/// What stands in a `url` where `url_key` is put in at each fetch.
+pub(super) const KEY_PLACE: &str = "{key}";
+/// The same in the path of a URL that has been read.
+const KEY_PLACE_READ: &str = "%7Bkey%7D";
+
+/// Where a feed's `url` leads.
+#[derive(Debug)]
+pub(super) enum Address {
+    Web(Url),
+    File(PathBuf),
+}
 
 /// A feed's `url`. No message repeats it: it may hold a password.
-pub(super) fn feed_url(item: &Item<'_>) -> Result<Source, Problems> {
+pub(super) fn feed_url(item: &Item<'_>) -> Result<Address, Problems> {
     let url = parsed(item)?;
     match url.scheme() {
         "http" | "https" => {}
@@ -55,20 +51,62 @@ pub(super) fn feed_url(item: &Item<'_>) -> Result<Source, Problems> {
     }
     without_user(
         &url,
-        "a URL is shown in logs and in `status`, so it may not hold a user name or password; fetch this feed into a file by other means, and name the file with `path`",
+        "a URL is shown in logs and in `status`, so it may not hold a user name or password; write them as `auth`",
     )?;
-    let secret = url.query_pairs().find_map(|(name, _)| {
-        let name = name.to_lowercase();
-        SECRET_PARAMETERS
-            .contains(&name.as_str())
-            .then(|| name.clone())
-    });
-    if let Some(name) = secret {
+    let mut names = url.query_pairs().map(|(name, _)| name);
+    if let Some(name) = names.find(|name| names_a_key(name)) {
+        let name = shown(&name);
         return wrong(format!(
-            "a URL is shown in logs and in `status`, so it may not hold a key, and the parameter `{name}` looks like one; fetch this feed into a file by other means, and name the file with `path`"
+            "a URL is shown in logs and in `status`, so it may not hold a key, and the parameter {name} looks like one; take it out of the URL, and write `query = {{ {name} = {{ file = \"/path\" }} }}`"
         ));
     }
-    Ok(Source::Http(Box::new(url.into())))
+    Ok(Address::Web(url))
+}
+
+/// Whether a part of the URL looks like a key.
+pub(super) fn seems_keyed(url: &Url) -> bool {
+    let parts = url.path_segments().into_iter().flatten();
+    let query = url
+        .query_pairs()
+        .flat_map(|(name, value)| [name.into_owned(), value.into_owned()])
+        .collect::<Vec<_>>();
+    parts
+        .flat_map(|segment| segment.split('.'))
+        .chain(query.iter().map(String::as_str))
+        .any(fetch::looks_like_a_key)
+}
+
+/// Whether a key is to be put into the URL's path.
+pub(super) fn has_key_place(url: &Url) -> bool {
+    url.path().contains(KEY_PLACE_READ)
+}
+
+/// A URL as the config writes it.
+pub(super) fn url_text(url: &Url) -> String {
+    if has_key_place(url) {
+        url.as_str().replace(KEY_PLACE_READ, KEY_PLACE)
+    } else {
+        url.as_str().to_owned()
+    }
+}
+
+/// A feed's `proxy`.
+pub(super) fn proxy(item: &Item<'_>) -> Result<Option<Url>, Problems> {
+    if item.get_ref().as_str() == Some("off") {
+        return Ok(None);
+    }
+    let url = parsed(item)?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return wrong("takes http://HOST:PORT, https://HOST:PORT or \"off\"");
+    }
+    without_user(
+        &url,
+        "a URL is shown in logs and in `status`, so it may not hold a user name or password; a proxy that wants them cannot be used",
+    )?;
+    if url.path() != "/" || url.query().is_some() || url.fragment().is_some() {
+        return wrong("takes scheme, host and port of the proxy alone");
+    }
+    Ok(Some(url))
 }
 
 /// A firewall's `endpoint`: scheme, host and port.
@@ -133,10 +171,10 @@ fn parsed(item: &Item<'_>) -> Result<Url, Problems> {
     })
 }
 
-fn file(url: &Url) -> Result<Source, Problems> {
+fn file(url: &Url) -> Result<Address, Problems> {
     let path = url.to_file_path().ok();
     match path.filter(|path| path.to_str().is_some()) {
-        Some(path) => Ok(Source::File(path)),
+        Some(path) => Ok(Address::File(path)),
         None => wrong("a file URL names a file on this machine: file:///, then its path in UTF-8"),
     }
 }

@@ -31,12 +31,18 @@ fn compare(old: &Block, new: &Block, sentences: &mut Vec<String>) {
         match old.lines.iter().find(|before| before.key == line.key) {
             Some(before) if before.value == line.value => {}
             Some(before) => sentences.push(changed(&new.title, before, line)),
+            None if line.is_default() => {}
             None => sentences.push(format!(
                 "{}: {} is now {}",
                 new.title,
                 line.key,
                 plain(&line.value)
             )),
+        }
+    }
+    for line in &old.lines {
+        if !line.is_default() && !new.lines.iter().any(|after| after.key == line.key) {
+            sentences.push(format!("{}: {} is gone", new.title, line.key));
         }
     }
 }

@@ -21,6 +21,9 @@ pub const LEDGER_PATH: &str = "/var/lib/feedwall/ledger.db";
 /// `[ledger] keep_history`: a quarter, so that last quarter's incident can still be explained.
 pub const KEEP_HISTORY: Duration = Duration::from_secs(90 * DAY);
 
+/// `[fetch] contact`: nobody is named to publishers unless the config does.
+pub const CONTACT: Option<String> = None;
+
 /// `[guard] min_prefix`: no feed has a reason to list more than a /8, or a registry's /16 of IPv6.
 pub const MIN_PREFIX: MinPrefix = MinPrefix { v4: 8, v6: 16 };
 /// `[guard] allow_private`: a feed that leads into one's own network is a mistake or an attack.
@@ -44,6 +47,10 @@ pub const MODE: Mode = Mode::Snapshot;
 pub const ON_DELIST: OnDelist = OnDelist::AgeOut;
 /// `[[feed]] max_age`: off.
 pub const MAX_AGE: Option<Duration> = None;
+/// `[[feed]] observables`: most are no threats but what threats were seen with.
+pub const OBSERVABLES: bool = false;
+/// `[[feed]] to_ids`: the other attributes of an event are there for people to read.
+pub const TO_IDS: bool = true;
 /// `[[feed]] urls`: one bad file must not block its host.
 pub const URLS: Urls = Urls::Reject;
 /// `[[feed]] may_be_empty`: an empty download must not unblock everything.

@@ -56,6 +56,7 @@ pub(super) const ROOT: &[Key] = &[
         "[http]",
         "metrics, health and the dashboard are not served",
     ),
+    section("fetch", "[fetch]"),
     section("defaults", "[defaults]"),
     section("guard", "[guard]"),
     section("feed", "[[feed]]"),
@@ -64,6 +65,9 @@ pub(super) const ROOT: &[Key] = &[
 
 /// `[ledger]`
 pub(super) const LEDGER: &[Key] = &[built("path"), built("keep_history")];
+
+/// `[fetch]`
+pub(super) const FETCH: &[Key] = &[built("contact")];
 
 /// `[guard]`
 pub(super) const GUARD: &[Key] = &[
@@ -84,9 +88,26 @@ pub(super) const MIN_PREFIX: &[Key] = &[built("v4"), built("v6")];
 /// `[[feed]]` and `[defaults]`
 pub(super) const FEED: &[Key] = &[
     own("name"),
+    own("preset"),
     own("url"),
+    own("url_key"),
     own("path"),
     built("format"),
+    built("column"),
+    built("confidence_column"),
+    built("date_column"),
+    built("expires_column"),
+    built("where"),
+    built("delimiter"),
+    built("items"),
+    built("observables"),
+    built("to_ids"),
+    built("member"),
+    own("header"),
+    own("query"),
+    own("auth"),
+    built("proxy"),
+    built("ca_file"),
     built("interval"),
     built("ttl"),
     built("confidence"),
@@ -104,24 +125,7 @@ pub(super) const FEED: &[Key] = &[
     built("max_size"),
     built("max_unpacked"),
     built("timeout"),
-    later("preset", "preset", "there is no catalogue of feeds"),
-    later("column", "column", "no format with columns can be read"),
-    later("columns", "columns", "no format with columns can be read"),
-    later("where", "where", "rows cannot be filtered"),
-    later("header", "header", "no header can be added to a request"),
-    later(
-        "query",
-        "query",
-        "no parameter can be added to a request beside those in `url`",
-    ),
-    later("auth", "auth", "a feed is fetched without credentials"),
-    later("proxy", "proxy", "feeds are fetched without a proxy"),
-    later(
-        "ca_file",
-        "ca_file",
-        "no certificate authority can be added",
-    ),
-    later("tls", "tls", "nothing about TLS can be set"),
+    later("tls", "tls", "nothing about TLS can be set but `ca_file`"),
 ];
 
 /// `[[firewall]]`
@@ -171,6 +175,12 @@ pub(super) fn refusal(keys: &[Key], name: &str, shown: &str, in_defaults: bool) 
     }
 }
 
+/// Whether no two feeds share the key.
+pub(super) fn is_own(keys: &[Key], name: &str) -> bool {
+    keys.iter()
+        .any(|key| key.name == name && key.state == State::Own)
+}
+
 fn unknown(keys: &[Key], name: &str, shown: &str) -> String {
     let what = if shown.starts_with('[') {
         "section"
@@ -208,6 +218,7 @@ pub(crate) fn nearest<'a>(name: &str, words: impl Iterator<Item = &'a str>) -> O
 fn home(name: &str) -> Option<&'static str> {
     [
         (LEDGER, "[ledger]"),
+        (FETCH, "[fetch]"),
         (GUARD, "[guard]"),
         (FEED, "[[feed]] or [defaults]"),
         (FIREWALL, "[[firewall]]"),

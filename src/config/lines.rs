@@ -5,11 +5,10 @@ use std::time::Duration;
 
 use toml::Value;
 
-use crate::fetch::Source;
 use crate::plan::Quota;
 
-use super::value::{duration_text, size_text, word_of, zone_text};
-use super::{Config, Feed, Firewall, Guard, Ledger, credentials, defaults, words};
+use super::value::{duration_text, word_of, zone_text};
+use super::{Config, Fetch, Firewall, Guard, Ledger, credentials, defaults, feed_lines, words};
 
 /// One section of the config.
 #[derive(Clone, Debug)]
@@ -49,6 +48,12 @@ pub(super) fn blocks(config: &Config) -> Vec<Block> {
             lines: ledger(&config.ledger),
         },
         Block {
+            header: "[fetch]",
+            title: "fetch".to_owned(),
+            name: None,
+            lines: fetch(&config.fetch),
+        },
+        Block {
             header: "[guard]",
             title: "guard".to_owned(),
             name: None,
@@ -59,7 +64,7 @@ pub(super) fn blocks(config: &Config) -> Vec<Block> {
         header: "[[feed]]",
         title: format!("feed `{}`", one.name),
         name: Some(one.name.to_string()),
-        lines: feed(one),
+        lines: feed_lines::lines(one),
     }));
     blocks.extend(config.firewalls.iter().map(|one| Block {
         header: "[[firewall]]",
@@ -82,6 +87,12 @@ fn ledger(ledger: &Ledger) -> Vec<Line> {
     ]
 }
 
+fn fetch(fetch: &Fetch) -> Vec<Line> {
+    let contact = |contact: Option<&str>| contact.unwrap_or("off").to_owned();
+    let (written, default) = (fetch.contact.as_deref(), defaults::CONTACT.as_deref());
+    vec![optional("contact", contact(written), contact(default))]
+}
+
 fn guard(guard: &Guard) -> Vec<Line> {
     let prefixes = |prefixes: crate::parse::MinPrefix| {
         let entries = [("v4", prefixes.v4), ("v6", prefixes.v6)];
@@ -102,74 +113,6 @@ fn guard(guard: &Guard) -> Vec<Line> {
         ),
         optional("allow", allow, Vec::<String>::new()),
         optional("files", guard.files.clone(), Vec::<String>::new()),
-    ]
-}
-
-fn feed(feed: &Feed) -> Vec<Line> {
-    let source = match &feed.source {
-        Source::Http(http) => required("url", http.url.as_str()),
-        Source::File(path) => required("path", path_text(path)),
-        // The config cannot name these yet.
-        Source::Taxii(http) | Source::Misp(http) => required("url", http.url.as_str()),
-        Source::Glob(pattern) => required("path", pattern.as_str()),
-    };
-    let (terms, brakes, limits) = (&feed.terms, &feed.brakes, &feed.limits);
-    let direction = |directions| word_of(words::DIRECTIONS, &directions);
-    let max_age = |age: Option<Duration>| age.map_or("off".to_owned(), duration_text);
-    let on_delist = |on_delist| word_of(words::ON_DELIST, &on_delist);
-    vec![
-        required("name", feed.name.as_str()),
-        source,
-        optional(
-            "format",
-            words::format_word(feed.recipe.format),
-            words::format_word(defaults::FORMAT),
-        ),
-        span("interval", feed.interval, defaults::INTERVAL),
-        span("ttl", terms.ttl, defaults::TTL),
-        optional("confidence", terms.confidence, defaults::CONFIDENCE),
-        optional(
-            "direction",
-            direction(terms.directions),
-            direction(defaults::DIRECTION),
-        ),
-        optional("list", terms.list.as_str(), defaults::LIST.as_str()),
-        optional(
-            "mode",
-            word_of(words::MODES, &terms.mode),
-            word_of(words::MODES, &defaults::MODE),
-        ),
-        optional(
-            "on_delist",
-            on_delist(terms.on_delist),
-            on_delist(defaults::ON_DELIST),
-        ),
-        optional(
-            "max_age",
-            max_age(terms.max_age),
-            max_age(defaults::MAX_AGE),
-        ),
-        optional(
-            "urls",
-            word_of(words::URLS, &feed.recipe.urls),
-            word_of(words::URLS, &defaults::URLS),
-        ),
-        optional("may_be_empty", brakes.may_be_empty, defaults::MAY_BE_EMPTY),
-        count("min_entries", brakes.min_entries, defaults::MIN_ENTRIES),
-        count("max_entries", brakes.max_entries, defaults::MAX_ENTRIES),
-        optional("max_shrink", brakes.max_shrink, defaults::MAX_SHRINK),
-        optional("max_growth", brakes.max_growth, defaults::MAX_GROWTH),
-        optional(
-            "max_size",
-            size_text(limits.stored),
-            size_text(defaults::MAX_SIZE),
-        ),
-        optional(
-            "max_unpacked",
-            size_text(limits.unpacked),
-            size_text(defaults::MAX_UNPACKED),
-        ),
-        span("timeout", limits.total, defaults::TIMEOUT),
     ]
 }
 
@@ -252,6 +195,6 @@ fn count(key: &'static str, value: u64, default: u64) -> Line {
 }
 
 /// TOML's integers are signed; every number that a config can hold fits.
-fn whole(number: u64) -> Value {
+pub(super) fn whole(number: u64) -> Value {
     Value::Integer(i64::try_from(number).unwrap_or(i64::MAX))
 }

@@ -8,20 +8,26 @@
 //! A test fails until all three agree.
 
 mod address;
+mod body;
 mod changes;
 mod credentials;
 pub mod defaults;
 mod fault;
 mod feed;
+mod feed_lines;
+mod fetching;
 mod firewall;
 mod guard;
 mod judge;
 mod keys;
 mod ledger;
 mod lines;
+mod preset;
 mod print;
 mod read;
 mod section;
+mod sent;
+mod source;
 mod syntax;
 mod value;
 mod words;
@@ -31,6 +37,7 @@ mod tests;
 
 pub use fault::{ConfigError, ConfigFaults, Fault};
 pub(crate) use keys::nearest;
+pub(crate) use value::parse_duration;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -49,6 +56,8 @@ use crate::plan::FirewallTerms;
 pub struct Config {
     /// `[ledger]`
     pub ledger: Ledger,
+    /// `[fetch]`
+    pub fetch: Fetch,
     /// `[guard]`
     pub guard: Guard,
     /// `[[feed]]`, in the file's order.
@@ -66,6 +75,13 @@ pub struct Ledger {
     pub path: PathBuf,
     /// How long call history and dead listings stay.
     pub keep_history: Duration,
+}
+
+/// What holds for every fetch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fetch {
+    /// How publishers reach whoever runs this, told in `User-Agent`.
+    pub contact: Option<String>,
 }
 
 /// What must never be blocked, beside the built-in ranges.
@@ -86,6 +102,10 @@ pub struct Guard {
 pub struct Feed {
     /// Its identity in the ledger.
     pub name: Name,
+    /// Which feed of the catalogue it is.
+    pub preset: Option<&'static str>,
+    /// Why it is no more, and what to use instead, where the catalogue knows.
+    pub retired: Option<&'static str>,
     /// Where it comes from.
     pub source: Source,
     /// Bounds of a fetch.
@@ -94,6 +114,8 @@ pub struct Feed {
     pub recipe: Recipe,
     /// How often it is asked.
     pub interval: Duration,
+    /// The least time between two polls that its publisher takes, where one is known.
+    pub floor: Option<Duration>,
     /// What its listings are worth.
     pub terms: FeedTerms,
     /// When a fetch is not believed.

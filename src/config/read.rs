@@ -10,7 +10,7 @@ use super::fault::{ConfigError, ConfigFaults, Fault, Lines};
 use super::keys::Key;
 use super::section::{Section, kind};
 use super::value::shown;
-use super::{Config, feed, firewall, guard, judge, keys, ledger, syntax};
+use super::{Config, feed, fetching, firewall, guard, judge, keys, ledger, syntax};
 
 /// A file larger than this is no config.
 const MOST_BYTES: u64 = 8 << 20;
@@ -91,16 +91,25 @@ impl Reading {
         let nothing = DeTable::new();
         self.done(Section::new(lines, "", 0, root, keys::ROOT));
 
+        let mut section = self.one(lines, root, &nothing, "fetch", keys::FETCH);
+        let fetch = fetching::read(&mut section);
+        self.done(section);
+
         let mut section = self.one(lines, root, &nothing, "guard", keys::GUARD);
         let (guard, allow_private) = guard::read(&mut section);
         self.done(section);
 
         let mut defaults = self.one(lines, root, &nothing, "defaults", keys::FEED);
         feed::read_defaults(&mut defaults);
+        let around = feed::Around {
+            min_prefix: guard.min_prefix,
+            allow_private: &allow_private,
+            contact: fetch.contact.is_some(),
+        };
         let mut feeds = Vec::new();
         for mut section in self.several(lines, root, "feed", keys::FEED) {
             section.fall_back_to(&defaults);
-            feeds.push(feed::read(&mut section, guard.min_prefix, &allow_private));
+            feeds.push(feed::read(&mut section, &around));
             self.done(section);
         }
         self.done(defaults);
@@ -129,6 +138,7 @@ impl Reading {
         self.warnings.extend(judge::shared_sources(&feeds));
         Config {
             ledger,
+            fetch,
             guard,
             feeds: feeds.into_iter().filter_map(|feed| feed.feed).collect(),
             firewalls: firewalls
@@ -151,7 +161,7 @@ impl Reading {
         root: &'a DeTable<'a>,
         nothing: &'a DeTable<'a>,
         name: &str,
-        keys: &[Key],
+        keys: &'static [Key],
     ) -> Section<'a> {
         let place = format!("[{name}]");
         let Some(item) = root.get(name) else {
@@ -175,7 +185,7 @@ impl Reading {
         lines: &'a Lines<'a>,
         root: &'a DeTable<'a>,
         name: &str,
-        keys: &[Key],
+        keys: &'static [Key],
     ) -> Vec<Section<'a>> {
         let Some(item) = root.get(name) else {
             return Vec::new();

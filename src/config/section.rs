@@ -42,6 +42,8 @@ pub(super) struct At {
 pub(super) enum Origin {
     /// Written in the section itself.
     Own,
+    /// From the catalogue, by the section's `preset`.
+    Preset,
     /// Written in `[defaults]`.
     Defaults,
     /// Built in.
@@ -50,10 +52,12 @@ pub(super) enum Origin {
     Faulty,
 }
 
-/// One table of the file.
+/// One table, of the file or of the catalogue.
 #[derive(Clone, Debug)]
 struct Table<'a> {
+    origin: Origin,
     place: String,
+    /// Where it begins; of a preset, where it is named.
     line: usize,
     values: &'a DeTable<'a>,
 }
@@ -62,10 +66,12 @@ struct Table<'a> {
 #[derive(Debug)]
 pub(super) struct Section<'a> {
     lines: &'a Lines<'a>,
+    keys: &'static [Key],
     own: Table<'a>,
     /// What stands before the keys in messages: `credentials.`, or nothing.
     prefix: String,
-    defaults: Option<Table<'a>>,
+    /// Where keys are looked up that the section does not have, the nearest first.
+    behind: Vec<Table<'a>>,
     pub faults: Vec<Fault>,
     pub warnings: Vec<Fault>,
 }
@@ -86,31 +92,52 @@ impl<'a> Section<'a> {
         place: impl Into<String>,
         line: usize,
         values: &'a DeTable<'a>,
-        keys: &[Key],
+        keys: &'static [Key],
     ) -> Self {
         let mut section = Self {
             lines,
+            keys,
             own: Table {
+                origin: Origin::Own,
                 place: place.into(),
                 line,
                 values,
             },
             prefix: String::new(),
-            defaults: None,
+            behind: Vec::new(),
             faults: Vec::new(),
             warnings: Vec::new(),
         };
-        section.check_keys(keys);
+        section.check_keys();
         section
     }
 
-    /// Looks into `[defaults]` for what this section does not say.
+    /// Looks into `[defaults]` for what this section and its preset do not say.
     pub fn fall_back_to(&mut self, defaults: &Section<'a>) {
-        self.defaults = Some(defaults.own.clone());
+        self.behind.push(Table {
+            origin: Origin::Defaults,
+            ..defaults.own.clone()
+        });
+    }
+
+    /// Looks into a preset, named at `at`, before `[defaults]`.
+    pub fn take_preset(&mut self, at: &At, values: &'a DeTable<'a>) {
+        let preset = Table {
+            origin: Origin::Preset,
+            place: at.place.clone(),
+            line: at.line,
+            values,
+        };
+        self.behind.insert(0, preset);
     }
 
     /// The table under `key`, as a section of its own; give it back with [`Section::absorb`].
-    pub fn inner(&mut self, key: &'static str, keys: &[Key], takes: &str) -> Option<Section<'a>> {
+    pub fn inner(
+        &mut self,
+        key: &'static str,
+        keys: &'static [Key],
+        takes: &str,
+    ) -> Option<Section<'a>> {
         let item = self.own.values.get(key)?;
         let line = self.lines.line(item.span().start);
         let DeValue::Table(values) = item.get_ref() else {
@@ -121,17 +148,19 @@ impl<'a> Section<'a> {
         };
         let mut inner = Section {
             lines: self.lines,
+            keys,
             own: Table {
+                origin: Origin::Own,
                 place: self.own.place.clone(),
                 line,
                 values,
             },
             prefix: format!("{key}."),
-            defaults: None,
+            behind: Vec::new(),
             faults: Vec::new(),
             warnings: Vec::new(),
         };
-        inner.check_keys(keys);
+        inner.check_keys();
         Some(inner)
     }
 
@@ -146,32 +175,30 @@ impl<'a> Section<'a> {
         self.own.values.contains_key(key)
     }
 
-    /// The value of `key`, from this section, `[defaults]`, or `default`.
+    /// Whence `key` comes, readable or not.
+    pub fn origin(&self, key: &str) -> Origin {
+        self.written(key)
+            .map_or(Origin::BuiltIn, |(table, _)| table.origin)
+    }
+
+    /// The value of `key`, from this section, its preset, `[defaults]`, or `default`.
     pub fn read<T>(
         &mut self,
         key: &'static str,
         default: T,
         parse: impl FnOnce(&Item<'a>) -> Result<T, Problems>,
     ) -> Found<T> {
-        let tables = [
-            (Origin::Own, Some(self.own.clone())),
-            (Origin::Defaults, self.defaults.clone()),
-        ];
-        let written = tables.into_iter().find_map(|(origin, table)| {
-            let table = table?;
-            table.values.get(key).map(|item| (origin, table, item))
-        });
-        let Some((origin, table, item)) = written else {
+        let Some((table, item)) = self.written(key) else {
             return Found {
                 value: default,
                 at: self.at(key, Origin::BuiltIn),
             };
         };
         let mut at = At {
-            line: self.lines.line(item.span().start),
-            place: table.place,
+            line: self.line_in(table, item.span().start),
+            place: table.place.clone(),
             key: format!("{}{key}", self.prefix),
-            origin,
+            origin: table.origin,
         };
         match parse(item) {
             Ok(value) => Found { value, at },
@@ -228,17 +255,37 @@ impl<'a> Section<'a> {
         }
     }
 
+    /// The nearest table that has the key, and what stands there.
+    fn written(&self, key: &str) -> Option<(&Table<'a>, &'a Item<'a>)> {
+        let shared = !keys::is_own(self.keys, key);
+        let mut tables = std::iter::once(&self.own).chain(&self.behind);
+        tables.find_map(|table| {
+            let open = shared || table.origin != Origin::Defaults;
+            let item = table.values.get(key).filter(|_| open)?;
+            Some((table, item))
+        })
+    }
+
+    /// The line of a byte; what stands in the catalogue is told where the preset is named.
+    fn line_in(&self, table: &Table<'a>, byte: usize) -> usize {
+        match table.origin {
+            Origin::Preset => table.line,
+            _ => self.lines.line(byte),
+        }
+    }
+
     fn complain(&mut self, at: &At, problems: Problems) {
         for problem in problems {
-            let line = problem
-                .span
-                .map_or(at.line, |span| self.lines.line(span.start));
+            let line = match problem.span {
+                Some(span) if at.origin != Origin::Preset => self.lines.line(span.start),
+                _ => at.line,
+            };
             let at = At { line, ..at.clone() };
             self.fault(&at, problem.message);
         }
     }
 
-    fn check_keys(&mut self, keys: &[Key]) {
+    fn check_keys(&mut self) {
         let in_root = self.own.place.is_empty();
         let in_defaults = self.own.place == "[defaults]";
         for (key, item) in self.own.values {
@@ -248,7 +295,7 @@ impl<'a> Section<'a> {
                 DeValue::Array(_) if in_root => format!("[[{name}]]"),
                 _ => format!("{}{name}", self.prefix),
             };
-            if let Some(message) = keys::refusal(keys, name, &shown, in_defaults) {
+            if let Some(message) = keys::refusal(self.keys, name, &shown, in_defaults) {
                 let line = self.lines.line(key.span().start);
                 self.faults
                     .push(Fault::new(line, &[&self.own.place], message));

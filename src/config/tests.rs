@@ -74,7 +74,7 @@ fn every_fault_has_its_words() {
 fn the_sample_passes() {
     let config = parsed(SAMPLE);
     assert_eq!(config.warnings, Vec::<String>::new());
-    assert_eq!(config.feeds.len(), 2);
+    assert_eq!(config.feeds.len(), 4);
     assert_eq!(
         config.feed(&name("soc")).unwrap().source,
         Source::File(PathBuf::from("/srv/soc/block.txt"))
@@ -296,12 +296,72 @@ fn no_message_repeats_a_secret() {
         format!("{feed}url = \"https://feeds.example.net/?auth-key={secret}\"\n"),
         format!("{feed}url = \"https://feeds.example.net:{secret}/\"\n"),
         format!("{feed}header = {{ Auth-Key = \"{secret}\" }}\n"),
-        format!("{feed}auth = \"{secret}\n"),
+        format!("{feed}header = {{ Auth-Key = {{ value = \"{secret}\" }} }}\n"),
+        format!("{feed}header = {{ Auth-Key = {{ env = \"{secret}!\" }} }}\n"),
+        format!("{feed}header = {{ Auth-Key = {{ file = \"{secret}\" }} }}\n"),
+        format!("{feed}header = {{ Auth-Key = {{ credential = \"{secret}/\" }} }}\n"),
+        format!("{feed}header = {{ Auth-Key = \"{secret}\\n\" }}\n"),
+        format!("{feed}query = {{ key = [\"{secret}\"] }}\n"),
+        format!("{feed}auth = \"{secret}\"\n"),
+        format!("{feed}auth = {{ bearer = [\"{secret}\"] }}\n"),
+        format!("{feed}auth = {{ basic = {{ user = \"me\", pass = \"{secret}\" }} }}\n"),
+        format!("{feed}auth = {{ basic = \"me:{secret}\" }}\n"),
+        format!("{feed}proxy = \"http://u:{secret}@proxy.example.net\"\n"),
+        format!("{feed}url_key = \"{secret}\"\n"),
     ] {
         let faults = Config::parse(&text, "secret.toml").unwrap_err();
         assert!(!faults.to_string().contains(secret), "{faults}");
         assert!(!format!("{faults:?}").contains(secret), "{faults:?}");
     }
+}
+
+/// A key that stands in the file is used, remarked on, and shown nowhere.
+#[test]
+fn a_key_in_the_file_is_remarked_on_and_not_shown() {
+    let secret = "not-a-real-secret-0123456789";
+    let text = format!(
+        "[[feed]]
+name = \"a\"
+url = \"https://feeds.example.net/{{key}}/a.txt\"
+url_key = \"{secret}\"
+header = {{ Auth-Key = \"{secret}\", Accept = \"text/plain\" }}
+query = {{ token = \"{secret}\", days = 7 }}
+auth = {{ bearer = \"{secret}\" }}
+ttl = \"1d\"
+
+[[feed]]
+name = \"b\"
+url = \"https://feeds.example.net/0123456789abcdef0123/b.txt\"
+auth = {{ basic = {{ user = \"me\", password = \"{secret}\" }} }}
+
+[[firewall]]
+name = \"prod\"
+"
+    );
+    let config = parsed(&text);
+    insta::assert_snapshot!(config.warnings.join("\n"), @r#"
+    test.toml:4: [[feed]] "a": url_key: the value of "url_key" looks like a key, and this file is no place for one; write the key's place: { file = "/path" }, { env = "NAME" } or { credential = "NAME" }
+    test.toml:5: [[feed]] "a": header: the value of "auth-key" looks like a key, and this file is no place for one; write the key's place: { file = "/path" }, { env = "NAME" } or { credential = "NAME" }
+    test.toml:6: [[feed]] "a": query: the value of "token" looks like a key, and this file is no place for one; write the key's place: { file = "/path" }, { env = "NAME" } or { credential = "NAME" }
+    test.toml:7: [[feed]] "a": auth: the value of "bearer" looks like a key, and this file is no place for one; write the key's place: { file = "/path" }, { env = "NAME" } or { credential = "NAME" }
+    test.toml:12: [[feed]] "b": url: a part of it looks like a key, which `check --print` would show; if it is one, write `{key}` in its place, and where the key is found as `url_key`
+    test.toml:13: [[feed]] "b": auth: the value of "password" looks like a key, and this file is no place for one; write the key's place: { file = "/path" }, { env = "NAME" } or { credential = "NAME" }
+    "#);
+    let printed = config.to_toml();
+    assert!(printed.contains("header = { accept = \"text/plain\", auth-key = \"***\" }"));
+    let mut cooler = config.clone();
+    cooler.feeds[0].terms.ttl = Duration::from_secs(86_400 * 2);
+    let changes = config.changes_from(&cooler);
+    for shown in [
+        printed,
+        format!("{config:?}"),
+        changes.join("\n"),
+        config.warnings.join("\n"),
+    ] {
+        assert!(!shown.contains(secret), "{shown}");
+    }
+    let refused = Config::parse(&config.to_toml(), "hidden.toml").unwrap_err();
+    assert_eq!(refused.faults().len(), 5, "{refused}");
 }
 
 proptest! {

@@ -128,7 +128,7 @@ pub(super) fn duration(
 }
 
 /// Friendly durations, where a day is 24 hours and a week seven days; months and years have no length.
-fn parse_duration(text: &str) -> Option<SignedDuration> {
+pub(crate) fn parse_duration(text: &str) -> Option<SignedDuration> {
     let span: Span = jiff::fmt::friendly::SpanParser::new()
         .parse_span(text)
         .ok()?;
@@ -278,6 +278,33 @@ pub(super) fn array<T>(
         } else {
             Err(problems)
         }
+    }
+}
+
+/// A table of names of the operator's choice, each value read by `parse`; all faulty ones are told, each on its own line.
+pub(super) fn entries<T>(
+    item: &Item<'_>,
+    takes: &str,
+    parse: impl Fn(&str, &Item<'_>) -> Result<T, Problems>,
+) -> Result<Vec<T>, Problems> {
+    let Some(table) = item.get_ref().as_table() else {
+        return wrong(format!("takes {takes}, not {}", kind(item)));
+    };
+    let mut values = Vec::new();
+    let mut problems = Problems::new();
+    for (name, item) in table {
+        match parse(name.get_ref(), item) {
+            Ok(value) => values.push(value),
+            Err(found) => problems.extend(found.into_iter().map(|problem| Problem {
+                span: problem.span.or_else(|| Some(item.span())),
+                ..problem
+            })),
+        }
+    }
+    if problems.is_empty() {
+        Ok(values)
+    } else {
+        Err(problems)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use toml::de::DeValue;
 
+use crate::fetch::{HttpSource, Source};
 use crate::model::{Class, Directions, List, Mode, OnDelist};
 use crate::parse::{Format, Urls};
 
@@ -37,53 +38,103 @@ pub(super) const CLASSES: &[(&str, Class)] = &[
     ("domain", Class::Domain),
 ];
 
-/// The formats of the design, each with what `parse` calls it; those without are refused by name.
-const FORMATS: &[(&str, Option<Format>)] = &[
-    ("text", Some(Format::Text)),
-    ("csv", Some(Format::Csv)),
-    ("hosts", Some(Format::Hosts)),
-    ("adblock", Some(Format::Adblock)),
-    ("dshield", Some(Format::Dshield)),
-    ("rpz", Some(Format::Rpz)),
-    ("auto", Some(Format::Auto)),
-    ("json", None),
-    ("ndjson", None),
-    ("stix", None),
-    ("taxii", None),
-    ("misp", None),
-    ("misp-warninglist", None),
+/// How a feed is asked for: part of what `format` says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Protocol {
+    /// One body under one address, or a file.
+    Plain,
+    /// The pages of a TAXII 2.1 collection.
+    Taxii,
+    /// The events under a MISP feed's directory.
+    Misp,
+}
+
+impl Protocol {
+    /// The source that is asked so.
+    pub(super) fn source(self, http: HttpSource) -> Source {
+        match self {
+            Self::Plain => Source::Http(Box::new(http)),
+            Self::Taxii => Source::Taxii(Box::new(http)),
+            Self::Misp => Source::Misp(Box::new(http)),
+        }
+    }
+
+    /// How a source is asked.
+    pub(super) fn of(source: &Source) -> Self {
+        match source {
+            Source::Taxii(_) => Self::Taxii,
+            Source::Misp(_) => Self::Misp,
+            Source::Http(_) | Source::File(_) | Source::Glob(_) => Self::Plain,
+        }
+    }
+
+    /// The format of what a server gives so, when it lies in a file; `None` where any format may.
+    pub(super) fn in_a_file(self) -> Option<&'static str> {
+        match self {
+            Self::Plain => None,
+            Self::Taxii => Some("stix"),
+            Self::Misp => Some("misp-json"),
+        }
+    }
+}
+
+/// A format as the config names it, with what it means.
+type Named = (&'static str, (Format, Protocol));
+
+/// The formats of feeds.
+const FORMATS: &[Named] = &[
+    ("text", (Format::Text, Protocol::Plain)),
+    ("csv", (Format::Csv, Protocol::Plain)),
+    ("json", (Format::Json, Protocol::Plain)),
+    ("ndjson", (Format::Ndjson, Protocol::Plain)),
+    ("hosts", (Format::Hosts, Protocol::Plain)),
+    ("adblock", (Format::Adblock, Protocol::Plain)),
+    ("dshield", (Format::Dshield, Protocol::Plain)),
+    ("rpz", (Format::Rpz, Protocol::Plain)),
+    ("stix", (Format::Stix, Protocol::Plain)),
+    ("taxii", (Format::Stix, Protocol::Taxii)),
+    ("misp", (Format::Misp, Protocol::Misp)),
+    ("misp-json", (Format::Misp, Protocol::Plain)),
+    ("auto", (Format::Auto, Protocol::Plain)),
 ];
 
-/// A format that `parse` knows.
-pub(super) fn format(item: &Item<'_>) -> Result<Format, Problems> {
-    let written = text(item, "the name of a format")?;
-    match FORMATS.iter().find(|(word, _)| *word == written) {
-        Some((_, Some(format))) => return Ok(*format),
-        Some((_, None)) => {
-            return wrong(format!(
-                "the format {written:?} is not built yet; known: {}",
-                built_formats()
-            ));
-        }
-        None => {}
+/// The format of lists of what must not be blocked, and of nothing else.
+const WARNINGLIST: Named = (
+    "misp-warninglist",
+    (Format::MispWarninglist, Protocol::Plain),
+);
+
+/// A feed's format, and how its source is asked.
+pub(super) fn format(item: &Item<'_>) -> Result<(Format, Protocol), Problems> {
+    if item.get_ref().as_str() == Some(WARNINGLIST.0) {
+        return wrong("a warninglist says what must not be blocked; write a [[guard.list]] for it");
     }
-    let advice = match keys::nearest(written, FORMATS.iter().map(|(word, _)| *word)) {
+    named(item, FORMATS)
+}
+
+fn named(item: &Item<'_>, formats: &[Named]) -> Result<(Format, Protocol), Problems> {
+    let written = text(item, "the name of a format")?;
+    let words = || formats.iter().map(|(word, _)| *word);
+    if let Some((_, format)) = formats.iter().find(|(word, _)| *word == written) {
+        return Ok(*format);
+    }
+    let known = || {
+        let quoted: Vec<_> = words().map(|word| format!("{word:?}")).collect();
+        quoted.join(", ")
+    };
+    let advice = match keys::nearest(written, words()) {
         Some(near) => format!("did you mean {near:?}?"),
-        None => format!("known: {}", built_formats()),
+        None => format!("known: {}", known()),
     };
     wrong(format!("unknown format {}; {advice}", shown(written)))
 }
 
 /// A format as the config writes it.
-pub(super) fn format_word(format: Format) -> &'static str {
-    let known = FORMATS.iter().find(|(_, known)| *known == Some(format));
-    known.map_or("", |(word, _)| word)
-}
-
-fn built_formats() -> String {
-    let built = FORMATS.iter().filter(|(_, format)| format.is_some());
-    let quoted: Vec<_> = built.map(|(word, _)| format!("{word:?}")).collect();
-    quoted.join(", ")
+pub(super) fn format_word(format: Format, protocol: Protocol) -> &'static str {
+    let mut known = FORMATS.iter().chain([&WARNINGLIST]);
+    known
+        .find(|(_, meant)| *meant == (format, protocol))
+        .map_or("", |(word, _)| word)
 }
 
 /// `"off"`: networks go in whole or not at all.

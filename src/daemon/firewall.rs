@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+use crate::ledger::FirewallRow;
 use crate::model::UnixTime;
 use crate::plan::Plan;
 use crate::stage::reconcile::{self, ReadSummary};
 use crate::stage::send::{self, Link, SendSummary, Stop};
-use crate::stage::{StageError, replan};
+use crate::stage::{Context, StageError, replan};
 
 use super::{Session, sleep, watch};
 
@@ -19,8 +20,18 @@ const FIRST_WAIT: Duration = Duration::from_secs(120);
 /// How often the ledger is looked at for the operator's hand.
 const LOOK: Duration = Duration::from_secs(3);
 
+/// The shortest between two plans where the first one had nothing to send.
+const SHORTEST: Duration = Duration::from_secs(1);
+
 /// The longest between two plans: the lists are planned anew though nobody rang.
 const LONGEST: Duration = Duration::from_secs(3600);
+
+/// Why the lists could not be read back.
+pub(super) struct Unread {
+    pub(super) why: String,
+    /// A person has to do something first.
+    pub(super) halted: bool,
+}
 
 pub(super) async fn run(
     session: Arc<Session>,
@@ -28,13 +39,16 @@ pub(super) async fn run(
     cancel: CancellationToken,
 ) -> anyhow::Result<()> {
     wait_for_feeds(&session, &cancel).await?;
+    // Somebody started or reloaded the daemon, perhaps because the trouble is mended: that is worth one try.
+    let mut first = true;
     while watch::believed(&session, &cancel).await && !cancel.is_cancelled() {
         let hand = session.ctx.ledger.hand().await?;
         let changed = session.changed.notified();
         tokio::pin!(changed);
         // From here on a ring is heard, though the plan is being made.
         changed.as_mut().enable();
-        if let Some(until) = held_until(&session, &link).await? {
+        let held = held_until(&session, &link).await?;
+        if let Some(until) = held.filter(|_| !std::mem::take(&mut first)) {
             wait(&session, &cancel, hand, until, None).await?;
             continue;
         }
@@ -80,7 +94,7 @@ pub(super) fn tell(link: &Link, summary: &SendSummary) {
     let [deleted, edited, added] = summary.entries;
     tracing::info!(%firewall, calls = summary.calls, applied = summary.applied, added, edited, deleted, "sent");
     match &summary.stop {
-        None | Some(Stop::Cancelled | Stop::ReadFirst) => {}
+        None | Some(Stop::Cancelled) => {}
         Some(Stop::Full) => {
             tracing::warn!(%firewall, "the list is full; what does not fit is left out for now");
         }
@@ -100,25 +114,27 @@ pub(super) async fn held_until(session: &Session, link: &Link) -> anyhow::Result
     Ok(row.not_before.filter(|until| *until > now))
 }
 
-/// Reads the firewall's lists back where that is due. Says why where they could not be read; the firewall is
-/// then left alone for a while, for nothing is written to lists that nobody knows.
+/// Reads the firewall's lists back where that is due. Says why where they could not be read, and whether a
+/// person must do something; the firewall is then left alone for a while, for nothing is written to lists
+/// that nobody knows.
 pub(super) async fn read_back(
     session: &Session,
     link: &Link,
     cancel: &CancellationToken,
-) -> anyhow::Result<Option<String>> {
+) -> anyhow::Result<Option<Unread>> {
     let ctx = &session.ctx;
     let row = replan::row(ctx, &link.config).await?;
     let now = ctx.clock.now();
-    let state = ctx.ledger.read_state(row.id, now).await?;
-    let Some(why) = reconcile::due(link, &row, state, now) else {
+    let (at, why) = next_reading(ctx, link, &row).await?;
+    if at > now {
         return Ok(None);
-    };
+    }
     tracing::debug!(firewall = %link.config.name, why, "reading the lists back");
     let read = match reconcile::turn(ctx, link, false, cancel).await {
         Ok(summary) => summary,
         Err(StageError::Credentials(fault)) => ReadSummary {
             failure: Some(fault.to_string()),
+            halted: true,
             ..ReadSummary::default()
         },
         Err(fault) => return Err(fault.into()),
@@ -128,21 +144,31 @@ pub(super) async fn read_back(
         && !cancel.is_cancelled()
     {
         let trouble = format!("the lists cannot be read back: {failure}");
-        let until = ctx.clock.now().plus(send::backoff(row.failures));
+        let wait = if read.halted {
+            send::HALT
+        } else {
+            send::backoff(row.failures)
+        };
+        let until = ctx.clock.now().plus(wait);
         ctx.ledger
             .hold_firewall(row.id, until, &trouble, now)
             .await?;
     } else if row.trouble.is_some() {
         ctx.ledger.release_firewall(row.id).await?;
     }
-    Ok(read.failure)
+    let halted = read.halted;
+    Ok(read.failure.map(|why| Unread { why, halted }))
 }
 
 fn tell_reading(link: &Link, read: &ReadSummary) {
     let firewall = &link.config.name;
     let drift = &read.drift;
     if let Some(why) = &read.failure {
-        tracing::warn!(%firewall, why, "the lists could not be read back");
+        if read.halted {
+            tracing::error!(%firewall, why, "the lists cannot be read back, so nothing is sent; nothing is lost, and it is tried again by itself");
+        } else {
+            tracing::warn!(%firewall, why, "the lists could not be read back");
+        }
         return;
     }
     tracing::info!(
@@ -165,13 +191,28 @@ fn tell_reading(link: &Link, read: &ReadSummary) {
     }
 }
 
-async fn next_due(session: &Session, link: &Link, plan: &Plan) -> anyhow::Result<UnixTime> {
+/// When something is due for a firewall though nothing more happens: never at once, for what is due at once has just
+/// been done.
+pub(super) async fn next_due(
+    session: &Session,
+    link: &Link,
+    plan: &Plan,
+) -> anyhow::Result<UnixTime> {
     let now = session.ctx.clock.now();
     let row = replan::row(&session.ctx, &link.config).await?;
-    let state = session.ctx.ledger.read_state(row.id, now).await?;
-    let reading = reconcile::next_due(link, &row, state);
-    let due = [plan.next_due, reading].into_iter().flatten();
-    Ok(due.fold(now.plus(LONGEST), UnixTime::min))
+    let (reading, _) = next_reading(&session.ctx, link, &row).await?;
+    let due = plan.next_due.map_or(reading, |due| due.min(reading));
+    Ok(due.clamp(now.plus(SHORTEST), now.plus(LONGEST)))
+}
+
+async fn next_reading(
+    ctx: &Context,
+    link: &Link,
+    row: &FirewallRow,
+) -> anyhow::Result<(UnixTime, String)> {
+    let unseen_since = reconcile::unseen_since(&link.config, row);
+    let state = ctx.ledger.read_state(row.id, unseen_since, ctx.clock.now());
+    Ok(reconcile::next_due(&link.config, row, state.await?))
 }
 
 /// Waits until `until`, a ring, a raised hand, or the end.

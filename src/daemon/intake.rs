@@ -8,7 +8,6 @@ use futures_util::{FutureExt as _, StreamExt as _};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Feed;
-use crate::fetch;
 use crate::ledger::FeedRow;
 use crate::model::UnixTime;
 use crate::stage::StageError;
@@ -90,10 +89,8 @@ fn configured<'a>(
 }
 
 fn floor_is_past(feed: &Feed, row: &FeedRow, now: UnixTime) -> bool {
-    let floor = fetch::floor_for(&feed.source);
-    let last = row.last_poll;
-    floor
-        .zip(last)
+    feed.floor
+        .zip(row.last_poll)
         .is_none_or(|(floor, last)| last.plus(floor) <= now)
 }
 

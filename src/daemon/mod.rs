@@ -77,7 +77,7 @@ pub fn fetcher(config: &Config) -> anyhow::Result<Fetcher> {
     Ok(Fetcher::new(FetchPolicy {
         allow_private: config.guard.allow_private,
         spool_dir,
-        contact: None,
+        contact: config.fetch.contact.clone(),
     })?)
 }
 

@@ -1,7 +1,9 @@
 //! `run --once`: poll every feed, plan, send until nothing is left.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::model::Name;
@@ -12,8 +14,8 @@ use crate::stage::send::{self, Link, SendSummary, Stop};
 
 use super::{Session, firewall, intake, sleep, watch};
 
-/// Rounds in a row in which nothing is taken, after which `--once` gives up.
-const FRUITLESS: u32 = 6;
+/// How long `--once` goes on trying while nothing at all is taken.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What a single run did.
 #[derive(Clone, Debug, Default)]
@@ -61,7 +63,7 @@ impl Session {
             );
         }
         let polls = tokio::select! {
-            () = cancel.cancelled() => return Ok(OnceSummary::default()),
+            () = cancel.cancelled() => return Ok(self.stopped()),
             polls = intake::poll_all(&self) => polls?,
         };
         let mut summary = OnceSummary {
@@ -96,15 +98,16 @@ impl Session {
         cancel: &CancellationToken,
     ) -> anyhow::Result<(SendSummary, Plan, Option<String>)> {
         let mut total = SendSummary::default();
-        let mut fruitless = 0;
+        let mut give_up = Instant::now() + PATIENCE;
         loop {
-            if !dry_run && let Some(why) = firewall::read_back(self, link, cancel).await? {
-                fruitless += 1;
-                if fruitless >= FRUITLESS || cancel.is_cancelled() {
-                    return Ok((total, Plan::default(), Some(why)));
-                }
+            if !dry_run && let Some(unread) = firewall::read_back(self, link, cancel).await? {
                 let until = firewall::held_until(self, link).await?;
-                self.wait_until(until, cancel).await;
+                if unread.halted
+                    || cancel.is_cancelled()
+                    || !self.wait(until, give_up, cancel).await
+                {
+                    return Ok((total, Plan::default(), Some(unread.why)));
+                }
                 continue;
             }
             let plan = replan::turn(&self.ctx, &self.guards, &link.config, &self.heard).await?;
@@ -115,29 +118,65 @@ impl Session {
                 return Ok((total, plan, Some("stopped before it was done".to_owned())));
             }
             if plan.batches.is_empty() {
-                self.wait_until(plan.next_due, cancel).await;
+                let until = firewall::next_due(self, link, &plan).await?;
+                self.wait_until(Some(until), cancel).await;
                 continue;
             }
             firewall::tell_plan(link, &plan);
             let round = send::turn(&self.ctx, link, plan.clone(), cancel).await?;
             firewall::tell(link, &round);
-            fruitless = if round.applied > 0 { 0 } else { fruitless + 1 };
+            if round.applied > 0 {
+                give_up = Instant::now() + PATIENCE;
+            }
             add(&mut total, &round);
             match round.stop {
                 Some(Stop::Halted(_, why)) => return Ok((total, plan, Some(why))),
-                Some(Stop::Backoff(_, why)) if fruitless >= FRUITLESS => {
-                    return Ok((total, plan, Some(why)));
+                Some(Stop::Backoff(until, why)) => {
+                    if !self.wait(Some(until), give_up, cancel).await {
+                        return Ok((total, plan, Some(why)));
+                    }
                 }
-                Some(Stop::Backoff(until, _)) => self.wait_until(Some(until), cancel).await,
-                Some(Stop::Full | Stop::ReadFirst | Stop::Cancelled) | None => {}
+                _ => {}
             }
+            if let Some(until) = firewall::held_until(self, link).await? {
+                self.wait_until(Some(until), cancel).await;
+            }
+        }
+    }
+
+    /// Waits until the firewall may be tried again; `false` where that lies behind `give_up`.
+    async fn wait(
+        &self,
+        until: Option<crate::model::UnixTime>,
+        give_up: Instant,
+        cancel: &CancellationToken,
+    ) -> bool {
+        let now = self.ctx.clock.now();
+        let wait = until.map_or(Duration::ZERO, |until| until.since(now));
+        if Instant::now() + wait > give_up {
+            return false;
+        }
+        self.wait_until(until, cancel).await;
+        true
+    }
+
+    /// What is said of a run that was stopped before it had planned anything.
+    fn stopped(&self) -> OnceSummary {
+        let not_done = |link: &Arc<Link>| {
+            let why = "stopped before it was done".to_owned();
+            let name = link.config.name.clone();
+            (name, SendSummary::default(), Plan::default(), Some(why))
+        };
+        OnceSummary {
+            polls: Vec::new(),
+            firewalls: self.links.iter().map(not_done).collect(),
         }
     }
 
     async fn wait_until(&self, until: Option<crate::model::UnixTime>, cancel: &CancellationToken) {
         let now = self.ctx.clock.now();
-        let wait = until.map_or(std::time::Duration::ZERO, |until| until.since(now));
-        sleep(cancel, wait.max(std::time::Duration::from_secs(1))).await;
+        let wait = until.map_or(Duration::ZERO, |until| until.since(now));
+        sleep(cancel, wait.max(Duration::from_secs(1))).await;
     }
 }
 

@@ -4,15 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Notify;
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::cloud::{Limits, Surroundings};
 use crate::config::Config;
 use crate::fetch::Fetcher;
-use crate::stage::Context;
 use crate::stage::replan::{GuardMaterial, Heard};
 use crate::stage::send::{self, Link};
+use crate::stage::{Context, StageError};
 
 use super::{fetcher, firewall, intake, watch};
 
@@ -83,17 +83,11 @@ impl Session {
             let link = Arc::clone(link);
             loops.spawn(firewall::run(Arc::clone(&session), link, stop.clone()));
         }
-        let mut end = Ok(());
-        let ended = loops.join_next().await;
+        let mut end = loops.join_next().await.map_or(Ok(()), outcome);
         stop.cancel();
-        if let Some(Ok(Err(fault))) = ended {
-            end = Err(fault);
-        }
         let drained = tokio::time::timeout(DRAIN, async {
             while let Some(ended) = loops.join_next().await {
-                if let (Ok(Err(fault)), Ok(())) = (ended, &end) {
-                    end = Err(fault);
-                }
+                end = std::mem::replace(&mut end, Ok(())).and(outcome(ended));
             }
         });
         if drained.await.is_err() {
@@ -105,6 +99,11 @@ impl Session {
         }
         end
     }
+}
+
+/// How a loop ended; one that broke off in a panic must not look like a stop that somebody asked for.
+fn outcome(ended: Result<anyhow::Result<()>, JoinError>) -> anyhow::Result<()> {
+    ended.map_err(|fault| StageError::Task(fault.to_string()))?
 }
 
 async fn recover(ctx: &Context, link: &Link) -> anyhow::Result<()> {

@@ -36,7 +36,7 @@ pub(super) async fn ask_the_cloud(session: &Session) {
     for link in &session.links {
         let call = firewall::page(link.config.site, List::Block, 1, 0, None);
         let date = match link.ask(&session.ctx, &call).await {
-            Ok(reply) => reply.date,
+            Ok((reply, _)) => reply.date,
             Err(_) => None,
         };
         if let Some(date) = date {

@@ -54,7 +54,7 @@ pub(super) async fn ask(
             .map_err(|error| trouble::before_the_answer(&what, &error))?;
         match response.status().as_u16() {
             200 => {
-                let moved_to = (hop > 0 && permanent).then(|| asker.without_query_keys(&url));
+                let moved_to = (hop > 0 && permanent).then(|| asker.without_keys(&url));
                 return Ok(Some(Answer {
                     response,
                     what,

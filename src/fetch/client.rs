@@ -14,6 +14,9 @@ use super::source::{HttpSource, Login, Value};
 use super::spool::blocking;
 use super::{FetchError, FetchPolicy, Fetcher, trouble};
 
+/// `{key}` as it stands in the path of an address.
+const KEY_PLACE: &str = "%7Bkey%7D";
+
 /// The client for every feed without settings of its own.
 pub(super) fn shared(policy: &FetchPolicy) -> Result<Client, FetchError> {
     finish(builder(policy, policy.allow_private))
@@ -25,6 +28,8 @@ pub(super) struct Asker {
     pub(super) veil: Veil,
     pub(super) allow_private: bool,
     home: Url,
+    /// As it stands in an address.
+    path_key: Option<SecretString>,
     headers: HeaderMap,
     query: Vec<(String, SecretString)>,
     login: Option<ReadLogin>,
@@ -56,10 +61,16 @@ impl Asker {
             veil: Veil::default(),
             allow_private: fetcher.policy.allow_private,
             home: source.url.clone(),
+            path_key: None,
             headers: HeaderMap::new(),
             query: Vec::new(),
             login: None,
         };
+        if let Some(key) = &source.path_key {
+            let key = in_a_path(asker.value(key, &what)?.expose_secret());
+            asker.veil.hide(key.clone());
+            asker.path_key = Some(key);
+        }
         for (name, value) in &source.headers {
             let value = asker.value(value, &what)?;
             asker.headers.append(name, header(name, &value, &what)?);
@@ -96,10 +107,17 @@ impl Asker {
         }
     }
 
-    /// The address with the source's own query values, if it is the source's own.
+    /// The address with the source's own keys, if it is the source's own.
     pub(super) fn address(&self, url: &Url) -> Url {
         let mut url = url.clone();
-        if self.is_home(&url) && !self.query.is_empty() {
+        if !self.is_home(&url) {
+            return url;
+        }
+        if let Some(key) = &self.path_key {
+            let path = url.path().replace(KEY_PLACE, key.expose_secret());
+            url.set_path(&path);
+        }
+        if !self.query.is_empty() {
             let mut pairs = url.query_pairs_mut();
             for (name, value) in &self.query {
                 pairs.append_pair(name, value.expose_secret());
@@ -140,9 +158,13 @@ impl Asker {
         request.headers(self.headers.clone())
     }
 
-    /// An address to which a feed moved, without the query values that are added at each fetch.
-    pub(super) fn without_query_keys(&self, url: &Url) -> Url {
+    /// An address to which a feed moved, without the keys that are added at each fetch.
+    pub(super) fn without_keys(&self, url: &Url) -> Url {
         let mut kept = bare(url);
+        if let Some(key) = &self.path_key {
+            let path = kept.path().replace(key.expose_secret(), KEY_PLACE);
+            kept.set_path(&path);
+        }
         if self.query.is_empty() {
             return kept;
         }
@@ -167,6 +189,20 @@ pub(super) fn bare(url: &Url) -> Url {
     let _ = url.set_password(None);
     url.set_fragment(None);
     url
+}
+
+/// A key as it can stand in a path: all but RFC 3986's unreserved signs are percent-encoded.
+fn in_a_path(key: &str) -> SecretString {
+    let mut encoded = String::with_capacity(key.len());
+    for byte in key.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                encoded.push(char::from(byte));
+            }
+            _ => encoded.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    SecretString::from(encoded)
 }
 
 fn names_an_archive(url: &Url) -> bool {
@@ -299,11 +335,33 @@ mod tests {
             "https://***@a.example/x?limit=5&k=***"
         );
         assert_eq!(
-            asker.without_query_keys(&address).as_str(),
+            asker.without_keys(&address).as_str(),
             "https://a.example/x?limit=5"
         );
         let echoed = Url::parse("https://b.example/s3cret&/x").unwrap();
         assert_eq!(asker.veil.show(&echoed), "https://b.example/***/x");
+    }
+
+    #[test]
+    fn a_key_in_the_path_is_put_in_hidden_and_taken_out_again() {
+        let key = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(key.path(), "s3 cret/\n").unwrap();
+        let mut source =
+            HttpSource::from(Url::parse("https://a.example/data/{key}/list.csv").unwrap());
+        source.path_key = Some(Value::Secret(Secret::File(key.path().to_owned())));
+        let asker = asker(&source).unwrap();
+        let address = asker.address(&source.url);
+        assert_eq!(
+            address.as_str(),
+            "https://a.example/data/s3%20cret%2F/list.csv"
+        );
+        assert_eq!(
+            asker.veil.show(&address),
+            "https://a.example/data/***/list.csv"
+        );
+        assert_eq!(asker.without_keys(&address), source.url);
+        let stranger = Url::parse("https://b.example/data/{key}/list.csv").unwrap();
+        assert_eq!(asker.address(&stranger), stranger);
     }
 
     #[test]

@@ -39,7 +39,7 @@ use std::time::Duration;
 pub use address::{Refusal, permit_address, permit_url};
 pub use body::Body;
 pub use error::FetchError;
-pub use redact::redact;
+pub use redact::{looks_like_a_key, redact};
 pub use schedule::{Past, floor_for, next_poll};
 pub use secret::{Environment, Secret, SecretError};
 pub use source::{HeaderNameError, HttpSource, Login, Source, Value, header_name};

@@ -96,8 +96,10 @@ fn names_a_key(name: &str) -> bool {
     KEY_NAMES.iter().any(|part| name.contains(part))
 }
 
-/// Long hex (UUIDs too), or a long mixture of letters and digits in which no words can be seen.
-fn looks_like_a_key(text: &str) -> bool {
+/// Whether a text may be a key: long hex (UUIDs too), or a long mixture of letters and digits in which no words can be
+/// seen.
+#[must_use]
+pub fn looks_like_a_key(text: &str) -> bool {
     let count = |of: fn(&u8) -> bool| text.bytes().filter(of).count();
     let digits = count(u8::is_ascii_digit);
     let hex = count(u8::is_ascii_hexdigit);

@@ -57,6 +57,8 @@ impl Source {
 pub struct HttpSource {
     /// The address. A user and password in it are sent as basic authentication, to its own origin.
     pub url: Url,
+    /// Put into the address's path in the place of `{key}`, and never shown.
+    pub path_key: Option<Value>,
     /// Headers, sent to the address's own origin. They go before the program's own.
     pub headers: Vec<(HeaderName, Value)>,
     /// Added to the address's query, and never shown.
@@ -92,6 +94,7 @@ impl From<Url> for HttpSource {
     fn from(url: Url) -> Self {
         Self {
             url,
+            path_key: None,
             headers: Vec::new(),
             query: Vec::new(),
             login: None,
@@ -172,6 +175,7 @@ impl fmt::Debug for HttpSource {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.debug_struct("HttpSource")
             .field("url", &redact(&self.url))
+            .field("path_key", &self.path_key)
             .field("headers", &self.headers)
             .field("query", &self.query)
             .field("login", &self.login)

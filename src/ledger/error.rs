@@ -6,6 +6,11 @@ use thiserror::Error;
 
 use crate::model::KeyError;
 
+use super::header::{self, Owner};
+
+/// SQLITE_IOERR_SHMSIZE: the index of the write-ahead log finds no space.
+const SHM_SIZE: u32 = 4874;
+
 /// Why the ledger could not be opened, read or written.
 #[derive(Debug, Error)]
 pub enum LedgerError {
@@ -72,9 +77,18 @@ impl LedgerError {
                 path: path.to_owned(),
                 reason: reason(&fault),
             },
-            Self::Corrupt(_) => Self::Foreign(path.to_owned()),
+            // A ledger that is damaged keeps its mark; of anything else nobody knows that it ever was one.
+            Self::Corrupt(_) if !matches!(header::owner(path), Ok(Owner::Us)) => {
+                Self::Foreign(path.to_owned())
+            }
             other => other,
         }
+    }
+
+    /// SQLite's extended result code.
+    pub(super) fn code(fault: &sqlx::Error) -> Option<u32> {
+        let database = fault.as_database_error()?;
+        database.code()?.parse().ok()
     }
 
     pub(super) fn migrate(path: &Path, fault: sqlx::migrate::MigrateError) -> Self {
@@ -97,14 +111,10 @@ impl LedgerError {
 
 impl From<sqlx::Error> for LedgerError {
     fn from(fault: sqlx::Error) -> Self {
-        let code = fault
-            .as_database_error()
-            .and_then(|database| database.code())
-            .and_then(|code| code.parse::<u32>().ok());
         // The low byte is SQLite's primary result code, the rest says more of the same.
-        match code.map(|code| code & 0xff) {
-            Some(13) => Self::DiskFull,
-            Some(11 | 26) => Self::Corrupt(reason(&fault)),
+        match Self::code(&fault).map(|code| (code, code & 0xff)) {
+            Some((_, 13) | (SHM_SIZE, _)) => Self::DiskFull,
+            Some((_, 11 | 26)) => Self::Corrupt(reason(&fault)),
             _ => Self::Sql(fault),
         }
     }

@@ -30,10 +30,14 @@ pub struct FirewallRow {
     pub plan: Option<PlanSummary>,
     /// The last whole read-back.
     pub read_at: Option<UnixTime>,
+    /// When a reading began that has not come to its end.
+    pub reading_since: Option<UnixTime>,
     /// Why its lists must be read before the next plan.
     pub read_wanted: Option<String>,
     /// What the last read-back found.
     pub drift: Option<DriftCounts>,
+    /// The operator took everything back; nothing is wanted until `feedwall resume`.
+    pub withdrawn: bool,
     /// Entries of others on its lists, as last read.
     pub foreign: u64,
 }
@@ -155,6 +159,21 @@ impl Ledger {
         Ok(())
     }
 
+    /// Takes every entry of ours back, or (with `false`) begins anew to want what the feeds want.
+    ///
+    /// # Errors
+    /// When the ledger cannot be written.
+    pub async fn withdraw(&self, firewall: i64, withdrawn: bool) -> Result<()> {
+        let mut tx = self.begin().await?;
+        sqlx::query("UPDATE firewalls SET withdrawn = ?2, not_before = NULL WHERE id = ?1")
+            .bind(firewall)
+            .bind(withdrawn)
+            .execute(&mut *tx)
+            .await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
     /// Records that the firewall takes calls again.
     ///
     /// # Errors
@@ -201,7 +220,9 @@ fn read_firewall(row: &SqliteRow) -> Result<FirewallRow> {
         trouble_since: time("trouble_since")?,
         plan,
         read_at: time("read_at")?,
+        reading_since: time("reading_since")?,
         read_wanted: row.try_get("read_wanted")?,
+        withdrawn: row.try_get("withdrawn")?,
         drift: row
             .try_get::<Option<String>, _>("drift")?
             .and_then(|json| serde_json::from_str(&json).ok()),

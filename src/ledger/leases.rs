@@ -214,23 +214,23 @@ pub(super) async fn put(
     Ok(())
 }
 
-/// Marks the leases on `entries`: the answer to `doubt` never came.
+/// Marks the leases on `entries`: no answer to `doubt` came until `at`; or a reading says that it is to be done again.
 pub(super) async fn mark_doubt(
     tx: &mut Tx,
     firewall: i64,
     entries: &[Entry],
     doubt: Action,
+    at: Option<UnixTime>,
 ) -> Result<()> {
     sqlx::query(
-        "UPDATE leases SET doubt = ?3
-         FROM (SELECT unhex(value ->> 0) AS key, value ->> 1 AS list, value ->> 2 AS direction
-               FROM json_each(?2)) AS named
-         WHERE firewall_id = ?1 AND leases.list = named.list AND leases.key = named.key
-             AND leases.direction = named.direction",
+        "UPDATE leases SET doubt = ?3, set_at = coalesce(?4, set_at)
+         WHERE firewall_id = ?1 AND (list, key, direction) IN
+             (SELECT value ->> 1, unhex(value ->> 0), value ->> 2 FROM json_each(?2))",
     )
     .bind(firewall)
     .bind(entries_json(entries))
     .bind(doubt.as_str())
+    .bind(at.map(UnixTime::seconds))
     .execute(&mut **tx)
     .await?;
     Ok(())

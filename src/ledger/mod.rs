@@ -5,11 +5,13 @@
 //! of calls, which must be on the disk before a call leaves.
 
 mod bulk;
+mod by_hand;
 mod calls;
 mod error;
 mod feeds;
 mod firewalls;
 mod hand;
+mod header;
 mod leases;
 mod listings;
 mod lock;
@@ -25,8 +27,9 @@ use std::time::Duration;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
-use sqlx::{Sqlite, Transaction};
+use sqlx::{Sqlite, SqliteConnection, Transaction};
 
+pub use self::by_hand::{BY_HAND, HandWord};
 pub use self::calls::{CallRow, LastCall, NewCall, Outcome, Settlement};
 pub use self::error::LedgerError;
 pub use self::feeds::{FeedRow, FeedState, PollOutcome};
@@ -45,6 +48,9 @@ type Tx = Transaction<'static, Sqlite>;
 
 /// Rows in one write transaction of a load, so that nobody waits long behind it.
 const CHUNK: usize = 5_000;
+
+/// What was learned about a firewall is believed for so long, and then tried again.
+pub const LEARNED_FOR: Duration = Duration::from_secs(86_400);
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
 
@@ -113,6 +119,7 @@ impl Ledger {
     }
 
     async fn connect(path: &Path, create: bool) -> Result<Self> {
+        header::refuse_stranger(path).await?;
         let options = SqliteConnectOptions::new()
             .filename(path)
             .create_if_missing(create)
@@ -147,14 +154,10 @@ impl Ledger {
     }
 
     async fn refuse_foreign(&self) -> Result<()> {
-        let id: i64 = sqlx::query_scalar("PRAGMA application_id")
-            .fetch_one(&self.writer)
+        let mut writer = self.writer.acquire().await?;
+        let ours = is_ours(&mut writer)
             .await
             .map_err(|fault| LedgerError::open(&self.path, fault))?;
-        let tables: i64 = sqlx::query_scalar("SELECT count(*) FROM sqlite_schema")
-            .fetch_one(&self.writer)
-            .await?;
-        let ours = id == APPLICATION_ID || (id == 0 && tables == 0);
         if ours {
             Ok(())
         } else {
@@ -175,6 +178,20 @@ impl Ledger {
             std::cmp::Ordering::Greater => Err(LedgerError::Newer(self.path.clone())),
         }
     }
+}
+
+/// Whether the file is a ledger, or nothing yet.
+async fn is_ours(connection: &mut SqliteConnection) -> sqlx::Result<bool> {
+    let id: i64 = sqlx::query_scalar("PRAGMA application_id")
+        .fetch_one(&mut *connection)
+        .await?;
+    // A start that was killed before its first migration was through leaves only sqlx's own table.
+    let tables: i64 = sqlx::query_scalar(
+        "SELECT count(*) FROM sqlite_schema WHERE tbl_name <> '_sqlx_migrations'",
+    )
+    .fetch_one(&mut *connection)
+    .await?;
+    Ok(id == APPLICATION_ID || (id == 0 && tables == 0))
 }
 
 /// `PRAGMA application_id` of a ledger: "fwal".

@@ -16,6 +16,7 @@ mod hosts;
 mod items;
 mod json;
 mod lines;
+mod misp;
 mod names;
 mod ndjson;
 mod path;
@@ -25,10 +26,12 @@ mod recipe;
 mod rpz;
 mod shared;
 mod snapshot;
+mod stix;
 mod text;
 mod token;
 mod url;
 mod value;
+mod warninglist;
 
 use std::io::{self, BufRead, Read};
 
@@ -43,6 +46,7 @@ pub use reason::Reason;
 pub use recipe::{Format, MinPrefix, PARSER_VERSION, Recipe, Urls};
 pub use snapshot::{Collector, ReasonTally, Rejects, Row, Snapshot};
 pub use value::Threshold;
+pub use warninglist::Reach;
 
 /// A feed's unpacked body, and whether it is known to be whole.
 pub struct Text<'a> {
@@ -96,11 +100,14 @@ pub struct Tally {
     pub lines: u64,
     /// Rows (lines or items that say something): those taken and those rejected.
     pub rows: u64,
-    /// Rows that `where` passed over, neither taken nor rejected.
+    /// Rows that `where` passed over, and objects that say nothing about hosts (a file's hash, a report):
+    /// neither taken nor rejected.
     pub passed_over: u64,
     /// The body is not whole: its JSON ends early or breaks off, or it turned out to be a list that must not
     /// be read. What was taken from it may be shown, and is never to be recorded.
     pub broken: bool,
+    /// How far the names reach that a warninglist guards; absent for other formats.
+    pub reach: Option<Reach>,
 }
 
 /// Reads `text` to its end and hands everything in it to `sink`. A body that is a web page, and with
@@ -147,6 +154,9 @@ fn read_as(recipe: &Recipe, text: Text<'_>, sink: &mut dyn Sink) -> io::Result<T
         Format::Rpz => rpz::parse(recipe, text, &mut out)?,
         Format::Json => json::parse(recipe, text, &mut out)?,
         Format::Ndjson => ndjson::parse(recipe, text, &mut out)?,
+        Format::Stix => stix::parse(recipe, text, &mut out)?,
+        Format::Misp => misp::parse(recipe, text, &mut out)?,
+        Format::MispWarninglist => warninglist::parse(recipe, text, &mut out)?,
     }
     Ok(out.tally)
 }
@@ -193,6 +203,23 @@ impl<'a> Out<'a> {
     fn row_of_many(&mut self, indicators: impl Iterator<Item = Indicator>) {
         self.tally.rows += 1;
         indicators.for_each(|one| self.record(one, Said::default()));
+    }
+
+    /// Counts a row that was taken and lists more than one thing, some with an end before the row's own.
+    fn row_said(
+        &mut self,
+        indicators: impl Iterator<Item = (Indicator, Option<UnixTime>)>,
+        said: Said,
+    ) {
+        self.tally.rows += 1;
+        for (indicator, end) in indicators {
+            let valid_until = said.valid_until.into_iter().chain(end).min();
+            let said = Said {
+                valid_until,
+                ..said
+            };
+            self.record(indicator, said);
+        }
     }
 
     fn record(&mut self, indicator: Indicator, said: Said) {

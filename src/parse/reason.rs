@@ -147,7 +147,7 @@ pub enum Reason {
     #[error("the item is no JSON")]
     NotJson,
     /// What the config or the format asks for.
-    #[error("a field that counts stands twice in the item, or is of another kind than it must be")]
+    #[error("a field that counts is missing, stands twice, or is of another kind than it must be")]
     BadField,
     /// More than [`Reason::LONGEST`] bytes.
     #[error("a field that counts is longer than {} KiB", Self::LONGEST / 1024)]
@@ -158,6 +158,32 @@ pub enum Reason {
     /// An error's message in the place of a list.
     #[error("there is nothing where the items should be")]
     NoItems,
+    /// `stix`: nor is it a bundle or an envelope.
+    #[error("the object has no type, so that it is no STIX")]
+    NoType,
+    /// `stix`: STIX 2.1 §9.
+    #[error("the pattern is no STIX pattern")]
+    Pattern,
+    /// `stix`: `AND`, `FOLLOWEDBY`.
+    #[error("the pattern accuses a host only together with something else, not by itself")]
+    Together,
+    /// `stix`: `REPEATS 5 TIMES`.
+    #[error("the pattern accuses a host only if it is met more than once")]
+    Repeated,
+    /// `stix`: `LIKE`, `MATCHES`, `!=`, `NOT`, `EXISTS` and the like.
+    #[error("the pattern compares a host with something else than =, IN or ISSUBSET")]
+    Compares,
+    /// `misp`: `ip-dst|port` and the like.
+    #[error("the attribute is of two parts, and no | divides them")]
+    Parts,
+    /// `misp-warninglist`: no list, or none of a type that is known.
+    #[error("it is no warninglist of type string, hostname or cidr")]
+    NoWarninglist,
+    /// `misp-warninglist`: `substring`, `regex`.
+    #[error(
+        "the warninglist holds parts of names or regular expressions, and a guard needs whole names"
+    )]
+    Fragments,
 }
 
 impl Reason {

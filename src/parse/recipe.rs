@@ -27,6 +27,12 @@ pub enum Format {
     Json,
     /// One JSON object a line.
     Ndjson,
+    /// STIX 2.0 or 2.1, from a file or a TAXII server.
+    Stix,
+    /// Events of MISP.
+    Misp,
+    /// A list of what must not be blocked, as MISP keeps them.
+    MispWarninglist,
 }
 
 /// How a feed's body is to be read. A change of any of it makes the next body be parsed anew.
@@ -46,6 +52,11 @@ pub struct Recipe {
     /// `json` alone: the way to the items. Where it leads to a list, its elements are the items; what it
     /// leads to otherwise is one.
     pub items: Path,
+    /// `stix` alone: objects that name an address, a domain or a URL count too, without an indicator that
+    /// says what they mean. Most are no threats but what threats were seen with.
+    pub observables: bool,
+    /// `misp` alone: attributes count that are not meant for detection (`to_ids`) too.
+    pub all_attributes: bool,
 }
 
 /// What a URL with a path stands for.
@@ -89,6 +100,8 @@ impl Recipe {
             fields: Fields::default(),
             delimiter: None,
             items: Path::default(),
+            observables: false,
+            all_attributes: false,
         }
     }
 
@@ -116,7 +129,9 @@ mod tests {
     #[test]
     fn every_option_changes_the_fingerprint() {
         let plain = || Recipe::new(Format::Text);
-        let changes: [fn(&mut Recipe); 11] = [
+        let changes: [fn(&mut Recipe); 13] = [
+            |recipe| recipe.all_attributes = true,
+            |recipe| recipe.observables = true,
             |recipe| recipe.items = Path::try_new("/data").unwrap(),
             |recipe| recipe.format = Format::Csv,
             |recipe| recipe.urls = Urls::Host,
@@ -140,7 +155,8 @@ mod tests {
             plain().fingerprint(),
             "1 Recipe { format: Text, urls: Reject, min_prefix: MinPrefix { v4: 8, v6: 16 }, \
              fields: Fields { indicator: One(Number(1)), filters: [], confidence: None, dated: None, \
-             valid_until: None }, delimiter: None, items: Path([]) }"
+             valid_until: None }, delimiter: None, items: Path([]), observables: false, \
+             all_attributes: false }"
         );
     }
 

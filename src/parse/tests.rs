@@ -63,6 +63,9 @@ fn listing(recipe: &Recipe, mut body: &[u8], ends_surely: bool) -> String {
     if tally.passed_over > 0 {
         let _ = writeln!(listing.0, "= {} passed over", tally.passed_over);
     }
+    if let Some(reach) = tally.reach {
+        let _ = writeln!(listing.0, "= names reach: {reach:?}");
+    }
     if tally.broken {
         listing.0.push_str("= broken\n");
     }
@@ -127,6 +130,25 @@ fn ndjson() {
     five_bodies("ndjson", "json", &with_fields(Format::Ndjson, "seen"));
 }
 
+#[test]
+fn stix() {
+    five_bodies("stix", "json", &Recipe::new(Format::Stix));
+}
+
+#[test]
+fn misp() {
+    five_bodies("misp", "json", &Recipe::new(Format::Misp));
+}
+
+#[test]
+fn misp_warninglist() {
+    five_bodies(
+        "misp-warninglist",
+        "json",
+        &Recipe::new(Format::MispWarninglist),
+    );
+}
+
 /// Every field and every kind of filter.
 fn with_fields(format: Format, dated: &str) -> Recipe {
     let column = |word: &str| Column::Name(word.into());
@@ -150,7 +172,7 @@ proptest! {
     /// No body panics, and every row is either taken or rejected, however the body is cut.
     #[test]
     fn no_body_panics(body in prop::collection::vec(prop_oneof![any::<u8>(), prop::sample::select(b"0123456789./:-#;,|^$\"@{}\\ \t\r\n[]()*%abcxn".as_slice())], 0..300), surely: bool) {
-        for format in [Format::Auto, Format::Text, Format::Csv, Format::Hosts, Format::Adblock, Format::Dshield, Format::Rpz, Format::Json, Format::Ndjson] {
+        for format in [Format::Auto, Format::Text, Format::Csv, Format::Hosts, Format::Adblock, Format::Dshield, Format::Rpz, Format::Json, Format::Ndjson, Format::Stix, Format::Misp, Format::MispWarninglist] {
             listing(&Recipe::new(format), &body, surely);
         }
     }

@@ -61,7 +61,8 @@ fn host_and_port(text: &str) -> Result<Indicator, Reason> {
     Ok(host)
 }
 
-fn port(digits: &str) -> Result<u16, Reason> {
+/// The number of a port.
+pub(super) fn port(digits: &str) -> Result<u16, Reason> {
     let plain = digits.bytes().all(|byte| byte.is_ascii_digit());
     digits.parse().ok().filter(|_| plain).ok_or(Reason::Port)
 }

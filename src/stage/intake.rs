@@ -279,12 +279,7 @@ fn next_poll(
         failures,
         retry_after,
     };
-    fetch::next_poll(
-        &feed.name,
-        feed.interval,
-        fetch::floor_for(&feed.source),
-        &past,
-    )
+    fetch::next_poll(&feed.name, feed.interval, feed.floor, &past)
 }
 
 fn facts(parsed: &Parsed, row: &FeedRow) -> Facts {

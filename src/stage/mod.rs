@@ -6,6 +6,7 @@ pub mod intake;
 pub mod reconcile;
 pub mod replan;
 pub mod send;
+mod trouble;
 
 use std::sync::Arc;
 

@@ -6,16 +6,13 @@ use std::time::Duration;
 use crate::config::{Config, Firewall};
 use crate::guard::{self, AllowFile, GuardSet, Guards, Matching, Material, OwnGround, SetKind};
 use crate::guard::{Judgement, Strike};
-use crate::ledger::{FeedRow, FirewallRow, PlanSummary};
-use crate::model::{Action, Class, Entry, Lease, List, UnixTime};
+use crate::ledger::{FeedRow, FirewallRow, LEARNED_FOR, PlanSummary};
+use crate::model::{Action, Class, Entry, Indicator, Lease, List, UnixTime};
 use crate::plan::desired::{Candidate, candidates, desired};
 use crate::plan::expiry::{Belief, FeedFacts, believe};
 use crate::plan::{self, LeftOut, Plan, Standing, Wanted};
 
-use super::{Context, StageError};
-
-/// What was learned about a firewall is believed for so long, and then tried again.
-pub const LEARNED_FOR: Duration = Duration::from_secs(86_400);
+use super::{Context, StageError, reconcile};
 
 /// The brake counts deletes over so long.
 const BRAKE_WINDOW: Duration = Duration::from_secs(86_400);
@@ -72,13 +69,19 @@ impl GuardMaterial {
         Ok(Self { material })
     }
 
-    /// The guards with what the allow feeds say now.
+    /// The guards with what the allow feeds and the operator's hand say now.
     ///
     /// # Errors
-    /// Never where [`GuardMaterial::read`] went well: downloaded sets are taken without what is too wide.
-    pub fn guards(&self, sets: Vec<GuardSet>) -> Result<Guards, StageError> {
+    /// Where the operator allowed something wider than `min_prefix` by hand. Downloaded sets are taken
+    /// without what is too wide.
+    pub fn guards(
+        &self,
+        sets: Vec<GuardSet>,
+        by_hand: Vec<Indicator>,
+    ) -> Result<Guards, StageError> {
         let material = Material {
             sets,
+            by_hand,
             ..self.material.clone()
         };
         Ok(Guards::try_new(material)?)
@@ -129,7 +132,7 @@ impl Ingredients {
         let now = ctx.clock.now();
         let row = row(ctx, firewall).await?;
         let say = say(ctx, guards, firewall.terms.grid, heard, now).await?;
-        let mut standing = standing(ctx, &row, now).await?;
+        let mut standing = standing(ctx, firewall, &row, now).await?;
         standing.exempt = by_own_guards(&say, &standing.leases);
         let mut left_out = BTreeMap::new();
         let wanted = wanted(&say, &firewall.terms.accept, &mut left_out);
@@ -165,7 +168,13 @@ pub async fn guards_now(
         let beliefs = beliefs(ctx, feed, Duration::ZERO, heard, now).await?;
         sets.push(guard_set(feed, &beliefs));
     }
-    guards.guards(sets)
+    guards.guards(sets, by_hand(ctx, now).await?)
+}
+
+/// What the operator's hand guards.
+async fn by_hand(ctx: &Context, now: UnixTime) -> Result<Vec<Indicator>, StageError> {
+    let words = ctx.ledger.hand_guards(now).await?;
+    Ok(words.into_iter().map(|word| word.indicator).collect())
 }
 
 /// Makes the plan of one firewall and records its numbers.
@@ -214,6 +223,26 @@ pub async fn row(ctx: &Context, firewall: &Firewall) -> Result<FirewallRow, Stag
     })
 }
 
+/// Everything that should be blocked at `now`, whatever a firewall takes and has room for.
+///
+/// # Errors
+/// When the ledger cannot be read.
+pub async fn cleared(
+    ctx: &Context,
+    guards: &GuardMaterial,
+    now: UnixTime,
+) -> Result<Vec<Wanted>, StageError> {
+    let say = say(ctx, guards, Duration::ZERO, &Heard::default(), now).await?;
+    let mut left_out = BTreeMap::new();
+    Ok(desired(
+        List::Block,
+        &say.block,
+        &say.guards,
+        &Class::ALL,
+        &mut left_out,
+    ))
+}
+
 /// Every entry that the feeds want on a firewall at `now`, whether or not it gets a place.
 ///
 /// # Errors
@@ -254,7 +283,7 @@ pub async fn say(
         }
     }
     Ok(Say {
-        guards: guards.guards(sets)?,
+        guards: guards.guards(sets, by_hand(ctx, now).await?)?,
         block: candidates(block),
         allow: candidates(allow),
     })
@@ -266,6 +295,7 @@ pub async fn say(
 /// When the ledger cannot be read.
 pub async fn standing(
     ctx: &Context,
+    firewall: &Firewall,
     row: &FirewallRow,
     now: UnixTime,
 ) -> Result<Standing, StageError> {
@@ -279,7 +309,12 @@ pub async fn standing(
         last_hits: ledger.last_hits(row.id).await?,
         foreign: ledger.foreign_entries(row.id).await?,
         foreign_places: row.foreign,
-        quarantined: quarantine.into_iter().map(|one| one.entry).collect(),
+        withdrawn: row.withdrawn,
+        unseen_since: reconcile::unseen_since(firewall, row),
+        quarantined: quarantine
+            .into_iter()
+            .map(|one| (one.entry, one.action))
+            .collect(),
         suspects: ledger.suspects(row.id).await?,
         deleted: ledger
             .deleted_since(row.id, now.minus(BRAKE_WINDOW))
@@ -290,8 +325,13 @@ pub async fn standing(
         let number = value.and_then(|value| u64::try_from(value).ok());
         match subject.as_str() {
             "batch" => standing.learned_batch = number.and_then(|size| usize::try_from(size).ok()),
-            "quota" => standing.learned_quota = number,
-            class => standing.refused_classes.extend(refused_class(class)),
+            // What the cloud says of its quota, and what its refusals say: the lesser counts.
+            "quota" | "full" => {
+                let least = [standing.learned_quota, number].into_iter().flatten().min();
+                standing.learned_quota = least;
+            }
+            "repeats" => standing.repeats_refused = true,
+            other => learned_refusal(&mut standing, other),
         }
     }
     Ok(standing)
@@ -378,16 +418,23 @@ fn guard_set(feed: &FeedRow, beliefs: &[Belief]) -> GuardSet {
     }
 }
 
-/// Reads `class block ipv4`, as a trial's end wrote it.
-fn refused_class(subject: &str) -> HashSet<(List, Class)> {
-    let mut words = subject.split(' ').skip(1);
-    let list = words.next();
-    let class = words.next();
-    let list = [List::Block, List::Allow]
-        .into_iter()
-        .find(|one| Some(one.as_str()) == list);
-    let class = Class::ALL
-        .into_iter()
-        .find(|one| Some(one.as_str()) == class);
-    list.zip(class).into_iter().collect()
+/// Reads `class block ipv4` and `call edit block ipv4`, as a trial's end wrote them.
+fn learned_refusal(standing: &mut Standing, subject: &str) {
+    let place = |list: &str, class: &str| {
+        let list = [List::Block, List::Allow]
+            .into_iter()
+            .find(|one| one.as_str() == list);
+        let class = Class::ALL.into_iter().find(|one| one.as_str() == class);
+        list.zip(class)
+    };
+    let words: Vec<&str> = subject.split(' ').collect();
+    match *words.as_slice() {
+        ["class", list, class] => standing.refused_classes.extend(place(list, class)),
+        ["call", action, list, class] => {
+            let call = Action::from_word(action).zip(place(list, class));
+            let call = call.map(|(action, (list, class))| (action, list, class));
+            standing.refused_calls.extend(call);
+        }
+        _ => {}
+    }
 }

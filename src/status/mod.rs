@@ -7,6 +7,7 @@
 
 pub mod escape;
 pub mod explain;
+pub mod export;
 pub mod feed;
 mod firewalls;
 pub mod layout;

@@ -8,11 +8,10 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::config::Config;
-use crate::ledger::{FeedRow, FeedState, FirewallRow, Ledger, LedgerError};
+use crate::ledger::{FeedRow, FeedState, FirewallRow, LEARNED_FOR, Ledger, LedgerError};
 use crate::model::{List, Mode, Name, UnixTime};
 use crate::plan::LeftOut;
 use crate::plan::drift::DriftCounts;
-use crate::stage::replan::LEARNED_FOR;
 
 use super::needs::{Need, needs};
 
@@ -51,6 +50,8 @@ pub struct FirewallReport {
     pub name: Name,
     /// Whether it was in the config that was last in force.
     pub configured: bool,
+    /// Whether everything is being taken back, until `feedwall resume`.
+    pub withdrawn: bool,
     /// What should be there, and what is.
     pub coverage: Coverage,
     /// Entries that the last plan left out, by reason.
@@ -267,6 +268,7 @@ impl FirewallReport {
         });
         Ok(Self {
             configured: row.configured,
+            withdrawn: row.withdrawn,
             coverage,
             left_out,
             wanted_deletes: row.plan.as_ref().map_or(0, |plan| plan.wanted_deletes),

@@ -162,8 +162,8 @@ fn what_cannot_be_asked_is_refused_with_its_own_code() {
         no_config.err
     );
     for words in [
-        &["withdraw", "--all"][..],
-        &["block", "192.0.2.1"],
+        &["completions", "bash"][..],
+        &["man"],
         &["status", "--watch"],
     ] {
         let said = feedwall(words);

@@ -8,4 +8,6 @@
 )]
 
 mod asking;
+mod cloudside;
+mod converge;
 mod vendor_client;

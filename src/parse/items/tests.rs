@@ -178,7 +178,7 @@ fn the_largest_item_is_read_and_one_byte_more_is_not() {
         "[{},\n{},\n{},1]",
         text(Reason::LARGEST),
         text(Reason::LARGEST + 1),
-        text(40 << 20)
+        text(4 << 20)
     );
     for buffer in [64 * 1024, body.len()] {
         let seen = read(body.as_bytes(), buffer, Values::One, paths);

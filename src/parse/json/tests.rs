@@ -1,3 +1,5 @@
+use proptest::prelude::*;
+
 use super::*;
 use crate::parse::{Format, Path, Record, Reject, Sink, Take, parse as read};
 
@@ -25,6 +27,19 @@ fn kept(items: &str, indicator: Column, mut body: &[u8]) -> (Vec<String>, Vec<(u
     };
     read(&recipe, text, &mut kept).unwrap();
     (kept.0, kept.1)
+}
+
+fn listed(recipe: &Recipe, mut body: &[u8]) -> (Vec<String>, Vec<Reason>) {
+    let mut kept = Kept::default();
+    let text = Text {
+        body: &mut body,
+        ends_surely: false,
+    };
+    read(recipe, text, &mut kept).unwrap();
+    (
+        kept.0,
+        kept.1.into_iter().map(|(_, reason)| reason).collect(),
+    )
 }
 
 fn name(word: &str) -> Column {
@@ -110,5 +125,45 @@ fn an_empty_list_is_a_list_and_a_missing_one_is_none() {
         assert_eq!(taken.len(), 0, "{body}");
         assert_eq!(rejected.len(), 1, "{body}");
         assert_eq!(rejected[0].1, reason, "{body}");
+    }
+}
+
+/// An item as feeds write them, and as they should not.
+fn item() -> impl Strategy<Value = String> {
+    let ioc = prop::sample::select(vec![
+        r#""192.0.2.1""#,
+        r#""evil.example""#,
+        r#""http:\/\/192.0.2.2\/x""#,
+        r#""192.0.2.256""#,
+        r#""a\ud800.example""#,
+        "null",
+        "[]",
+        "7",
+        "nul",
+    ]);
+    let score = prop::sample::select(vec!["100", "\"75\"", "10", "null", "{}", "1e999"]);
+    let rest = prop::sample::select(vec!["", r#", "x": [{"ioc": "]}"}]"#, r#", "ioc": 1"#, ","]);
+    (ioc, score, rest)
+        .prop_map(|(ioc, score, rest)| format!("{{\"ioc\": {ioc}, \"score\": {score}{rest}}}"))
+}
+
+proptest! {
+    /// A list and its elements, a line each, say the same, and no item spoils another.
+    #[test]
+    fn a_list_and_lines_say_the_same(items in prop::collection::vec(item(), 1..8)) {
+        let mut recipe = Recipe::new(Format::Json);
+        recipe.fields.indicator = Take::One(name("ioc"));
+        recipe.fields.confidence = Some(name("score"));
+        let whole = listed(&recipe, format!("[{}]", items.join(", ")).as_bytes());
+        recipe.format = Format::Ndjson;
+        let lines = listed(&recipe, (items.join("\n") + "\n").as_bytes());
+        prop_assert_eq!(&whole, &lines);
+        let mut alone = (Vec::new(), Vec::new());
+        for item in &items {
+            let (taken, rejected) = listed(&recipe, item.as_bytes());
+            alone.0.extend(taken);
+            alone.1.extend(rejected);
+        }
+        prop_assert_eq!(&whole, &alone);
     }
 }

@@ -74,7 +74,14 @@ impl Asked<'_> {
         (related, wanted): (HashSet<Indicator>, Vec<Wanted>),
     ) -> Result<Scene<'a>, StageError> {
         let now = self.ctx.clock.now();
-        let standing = replan::standing(self.ctx, row, now).await?;
+        let standing = match config {
+            Some(config) => replan::standing(self.ctx, config, row, now).await?,
+            // Nothing is planned for it any more: what we hold there runs out.
+            None => Standing {
+                leases: self.ctx.ledger.leases(row.id).await?,
+                ..Standing::default()
+            },
+        };
         let leased: BTreeSet<&Indicator> = standing
             .leases
             .iter()
@@ -157,7 +164,7 @@ impl Scene<'_> {
         entries.extend(self.leases.iter().map(|row| row.lease.entry.clone()));
         let concerns = |entry: &&Entry| self.related.contains(&entry.indicator);
         entries.extend(self.standing.foreign.iter().filter(concerns).cloned());
-        entries.extend(self.standing.quarantined.iter().filter(concerns).cloned());
+        entries.extend(self.standing.quarantined.keys().filter(concerns).cloned());
         let stories = entries.into_iter().map(|entry| self.entry(entry));
         stories.collect()
     }
@@ -196,7 +203,10 @@ impl Scene<'_> {
             }
             _ => "not read back since".to_owned(),
         };
-        let story = format!("{until}; first put there {since}, last set {set}, {confirmed}");
+        let mut story = format!("{until}; first put there {since}, last set {set}, {confirmed}");
+        if let Some(one) = self.quarantine_of(&row.lease.entry) {
+            story += &format!("; {}", self.quarantined(one));
+        }
         if let Some(doubt) = row.lease.doubt {
             let text = format!("in doubt, for its last {doubt} is not settled: {story}");
             return (Fate::Doubtful, text);
@@ -240,7 +250,7 @@ impl Scene<'_> {
                 "somebody else holds the same entry, and it is left alone".to_owned(),
             );
         }
-        if let Some(one) = self.quarantine.iter().find(|one| one.entry == *entry) {
+        if let Some(one) = self.quarantine_of(entry) {
             return (Fate::Quarantined, self.quarantined(one));
         }
         if standing
@@ -282,6 +292,10 @@ impl Scene<'_> {
             return (Fate::UnderTrial, text.to_owned());
         }
         (Fate::Pending, self.pending())
+    }
+
+    fn quarantine_of(&self, entry: &Entry) -> Option<&Quarantined> {
+        self.quarantine.iter().find(|one| one.entry == *entry)
     }
 
     fn quarantined(&self, one: &Quarantined) -> String {

@@ -1,5 +1,5 @@
 use crate::config::Config;
-use crate::ledger::{FeedState, Outcome};
+use crate::ledger::{FeedState, HandWord, Outcome};
 use crate::model::{Action, Direction, FeedTerms, List};
 use crate::plan::drift::Drift;
 use crate::stage::replan::{GuardMaterial, Heard};
@@ -90,7 +90,12 @@ async fn place() -> Fixture {
     fixture
         .fetch(
             "feodo",
-            &["45.155.205.7", "45.155.205.8", "old.botnet-panel.net", "vanished.net"],
+            &[
+                "45.155.205.7",
+                "45.155.205.8",
+                "old.botnet-panel.net",
+                "vanished.net",
+            ],
             0,
             NOW.minus(8 * DAY),
         )
@@ -164,7 +169,7 @@ async fn place() -> Fixture {
     };
     fixture
         .ledger
-        .store_read_back(id, &drift, &[], NOW.minus(MINUTE))
+        .store_read_back(id, &drift, &[], NOW, NOW.minus(MINUTE))
         .await
         .unwrap();
     fixture
@@ -265,4 +270,26 @@ async fn a_carved_network_is_blocked_in_part() {
         (prod.blocked.as_slice(), prod.partly, prod.inside),
         (&[][..], true, 2)
     );
+}
+
+#[tokio::test]
+async fn what_the_operator_said_is_told_with_the_reason() {
+    let fixture = place().await;
+    let (blocked, allowed) = (ioc("45.155.209.1"), ioc("45.155.207.1"));
+    let until = NOW.plus(DAY);
+    fixture
+        .ledger
+        .block_by_hand(&blocked, until, "incident \u{1b}7", NOW.minus(HOUR))
+        .await
+        .unwrap();
+    let word = HandWord {
+        indicator: allowed,
+        block: false,
+        until: Some(until),
+        reason: "a customer's".to_owned(),
+        at: NOW.minus(HOUR),
+    };
+    fixture.ledger.allow_by_hand(&word).await.unwrap();
+    let texts = text(&fixture, "45.155.209.1").await + "\n" + &text(&fixture, "45.155.207.1").await;
+    insta::assert_snapshot!(texts);
 }

@@ -7,7 +7,7 @@ use crate::status::escape::escape;
 use crate::status::layout::{count, heading, items, prose};
 use crate::status::span::{TIED, stamp, when};
 
-use super::{CallLine, Claim, EntryStory, OnFirewall, Story};
+use super::{ByHand, CallLine, Claim, EntryStory, OnFirewall, Story};
 
 impl Story {
     /// All of it as text.
@@ -30,6 +30,14 @@ impl Story {
             .iter()
             .map(|subject| (&subject.indicator, escape(&subject.guards)));
         text += &items(guards);
+        if !self.by_hand.is_empty() {
+            text += &format!("\n{}", heading("By hand"));
+            text += &items(
+                self.by_hand
+                    .iter()
+                    .map(|word| (&word.indicator, word.text(self))),
+            );
+        }
         if !self.calls.is_empty() {
             text += &format!("\n{}", heading("Latest calls"));
             text += &items(
@@ -207,6 +215,22 @@ impl Claim {
             stamp(expires),
             when(expires, now)
         )
+    }
+}
+
+impl ByHand {
+    fn text(&self, story: &Story) -> String {
+        let what = if self.block {
+            "to be blocked"
+        } else {
+            "not to be blocked"
+        };
+        let until = match self.until {
+            None => ", for good".to_owned(),
+            Some(until) => format!(", until {} ({})", stamp(until), when(until, story.now)),
+        };
+        let (said, reason) = (when(self.at, story.now), escape(&self.reason));
+        format!("{what}{until}; said {said}: {reason}")
     }
 }
 
