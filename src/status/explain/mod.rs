@@ -9,7 +9,7 @@ mod fate;
 mod gather;
 mod related;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod why;
 mod words;
 

@@ -7,7 +7,7 @@ use crate::status::testing::{DAY, Fixture, HOUR, MINUTE, NOW, answer, block, ioc
 
 use super::{Asked, Fate, Story};
 
-const CONFIG: &str = r#"
+pub const CONFIG: &str = r#"
 [guard]
 allow = ["45.155.205.99"]
 [[feed]]
@@ -68,7 +68,7 @@ fn fates(story: &Story) -> Vec<(&str, Fate)> {
 }
 
 /// Two firewalls, the second with ten places of ours; what they hold and refuse.
-async fn place() -> Fixture {
+pub async fn place() -> Fixture {
     let fixture = Fixture::new().await;
     let sure = FeedTerms {
         confidence: 90,

@@ -4,7 +4,7 @@ use jiff::tz::Offset;
 
 use crate::model::{Direction, Indicator, List};
 use crate::status::escape::escape;
-use crate::status::layout::{count, heading, items, prose};
+use crate::status::layout::{bound, count, heading, items, prose};
 use crate::status::span::{TIED, stamp, when};
 
 use super::{ByHand, CallLine, Claim, EntryStory, OnFirewall, Story};
@@ -254,13 +254,6 @@ impl CallLine {
         };
         let id = self.request_id.as_deref().unwrap_or("none");
         format!("{what}: {verdict}{code}; RequestId {}", escape(id))
-    }
-}
-
-fn bound(direction: Direction) -> &'static str {
-    match direction {
-        Direction::Out => "outbound",
-        Direction::In => "inbound",
     }
 }
 
