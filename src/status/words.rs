@@ -95,6 +95,8 @@ fn poll_words(end: &PollEnd) -> String {
         ),
         PollEnd::Held(why) => format!("held: {why}"),
         PollEnd::Failed(why) => format!("failed: {why}"),
+        PollEnd::Frozen(why) => format!("frozen: {why}"),
+        PollEnd::Retired(why) => format!("retired: {why}"),
     }
 }
 
@@ -108,5 +110,7 @@ fn poll_json(end: &PollEnd) -> Value {
         }),
         PollEnd::Held(why) => json!({ "state": "held", "trouble": why }),
         PollEnd::Failed(why) => json!({ "state": "failed", "trouble": why }),
+        PollEnd::Frozen(why) => json!({ "state": "frozen", "trouble": why }),
+        PollEnd::Retired(why) => json!({ "state": "retired", "trouble": why }),
     }
 }
