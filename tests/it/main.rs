@@ -21,6 +21,7 @@ mod daemon;
 mod demo;
 mod failing_paths;
 mod first_sync;
+mod forms;
 mod reload;
 mod structure;
 mod trouble;
