@@ -21,6 +21,7 @@ mod daemon;
 mod demo;
 mod failing_paths;
 mod first_sync;
+mod forms;
 mod l4;
 mod reload;
 mod structure;
