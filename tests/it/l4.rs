@@ -6,13 +6,12 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use tokio::time::Instant;
-
 use feedwall::sim::{
     Clock, FAKE_SECRET_ID, FAKE_SECRET_KEY, FaultSchedule, L4RuleState, Sim, SimConfig, Then, When,
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio::time::Instant;
 
 const ZONE: &str = "zone-24wjy25v1cwi";
 const PROXY: &str = "sid-2qwk27xf7j9g";
