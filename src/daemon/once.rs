@@ -76,6 +76,7 @@ impl Session {
             () = cancel.cancelled() => return Ok(self.stopped()),
             polls = intake::poll_all(&self) => polls?,
         };
+        watch::sweep(&self).await?;
         let mut summary = OnceSummary {
             polls,
             firewalls: Vec::new(),

@@ -341,6 +341,9 @@ pub async fn standing(
             .map(|one| (one.entry, one.action))
             .collect(),
         suspects: ledger.suspects(row.id).await?,
+        approved_deletes: ledger
+            .delete_approval(row.id, now.minus(BRAKE_WINDOW))
+            .await?,
         deleted: ledger
             .deleted_since(row.id, now.minus(BRAKE_WINDOW))
             .await?,
