@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::desk::{Desk, Request, Said, backoff, sleep};
@@ -25,6 +26,9 @@ const TRIES: u32 = 6;
 /// How often a batch is sent that is refused for no stated reason, before it counts as refused for what it holds.
 const TRIES_WITHOUT_REASON: u32 = 3;
 
+/// The longest rest between two calls at a proxy that is being deployed.
+const LONGEST_REST: Duration = Duration::from_secs(5);
+
 /// After so many lone rules that were refused alike, and none taken, it is not the rules.
 const ALIKE: usize = 3;
 
@@ -43,6 +47,8 @@ pub(super) struct Sender<'a> {
     pub desk: &'a Desk,
     pub cancel: &'a CancellationToken,
     pub progress: &'a watch::Sender<Progress>,
+    /// How long a proxy that is being deployed is waited for.
+    pub patience: Duration,
     pub report: Report,
     /// Why nothing more is sent anywhere.
     pub halt: Option<String>,
@@ -59,12 +65,16 @@ pub(super) struct Target<'a> {
 struct Batch {
     units: Vec<Unit>,
     tries: u32,
+    /// When it was first told to come later.
+    since: Option<Instant>,
 }
 
 /// What to do after an attempt. What was applied has left the batch.
 enum Next {
     Done,
     Again(Duration, String),
+    /// The cloud has something else to do with this proxy just now, perhaps for minutes.
+    Later(String),
     Refused(Answer, Option<String>),
     TooLarge(Answer, Option<String>),
     /// Nothing more of this kind at this place.
@@ -82,10 +92,7 @@ impl Sender<'_> {
     ) -> Result<(), L4Error> {
         let mut queue: VecDeque<Batch> = units
             .chunks(MOST_RULES)
-            .map(|units| Batch {
-                units: units.to_vec(),
-                tries: 0,
-            })
+            .map(|units| Batch::new(units.to_vec()))
             .collect();
         let mut lone: Vec<String> = Vec::new();
         let mut any_taken = false;
@@ -111,6 +118,17 @@ impl Sender<'_> {
                     sleep(self.cancel, wait).await;
                     queue.push_front(batch);
                 }
+                Next::Later(why) => {
+                    batch.tries += 1;
+                    let since = *batch.since.get_or_insert_with(Instant::now);
+                    if since.elapsed() >= self.patience {
+                        let why = format!("given up after a while: {why}");
+                        self.stopped(target, batch.units.len() + rest, why);
+                        return Ok(());
+                    }
+                    sleep(self.cancel, backoff(batch.tries).min(LONGEST_REST)).await;
+                    queue.push_front(batch);
+                }
                 Next::Refused(answer, id) | Next::TooLarge(answer, id)
                     if batch.units.len() == 1 =>
                 {
@@ -130,7 +148,7 @@ impl Sender<'_> {
                 Next::Refused(..) | Next::TooLarge(..) => {
                     let second = batch.units.split_off(batch.units.len() / 2);
                     for units in [second, batch.units] {
-                        queue.push_front(Batch { units, tries: 0 });
+                        queue.push_front(Batch::new(units));
                     }
                 }
                 Next::Stop(why) => {
@@ -263,6 +281,9 @@ impl Sender<'_> {
                     _ if batch.units.is_empty() => Next::Done,
                     _ => Next::Again(Duration::ZERO, said.sentence()),
                 }
+            }
+            Verdict::Retry(Retry::Later) if matches!(said.answer, Answer::Error { .. }) => {
+                Next::Later(said.sentence())
             }
             _ => Next::Again(backoff(batch.tries), said.sentence()),
         })
@@ -460,6 +481,16 @@ fn request(target: Target<'_>, units: &[Unit]) -> Request {
                 .filter_map(|unit| unit.rule_id.clone())
                 .collect(),
         }),
+    }
+}
+
+impl Batch {
+    fn new(units: Vec<Unit>) -> Self {
+        Self {
+            units,
+            tries: 0,
+            since: None,
+        }
     }
 }
 
