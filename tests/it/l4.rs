@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use feedwall::sim::{
     Clock, FAKE_SECRET_ID, FAKE_SECRET_KEY, FaultSchedule, L4RuleState, Sim, SimConfig, Then, When,

@@ -17,8 +17,6 @@ const PROXIES: &str = concat!(
 );
 pub use crate::support::wall;
 
-const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/vendor_client.py");
-
 /// The vendor's client inherits no proxy: it speaks to loopback.
 fn python(arguments: Vec<String>) -> Output {
     let interpreter = env::var("FEEDWALL_PYTHON").unwrap_or_else(|_| "python3".to_owned());
