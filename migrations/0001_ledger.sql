@@ -25,6 +25,11 @@ CREATE TABLE feeds (
     recipe        TEXT,
     validators    TEXT, -- ETag, Last-Modified and who gave them, as JSON
     body_sha256   BLOB,
+    -- Since when the recorded body is the same.
+    body_since    INTEGER,
+    -- 'feed', or 'guard': its listings say what must not be blocked, and never age out. How far their names reach.
+    role          TEXT    NOT NULL DEFAULT 'feed',
+    reach         TEXT,
     listed        INTEGER NOT NULL DEFAULT 0,
     rejected      INTEGER NOT NULL DEFAULT 0,
     last_poll     INTEGER,
@@ -43,6 +48,10 @@ CREATE TABLE listings (
     feed_id      INTEGER NOT NULL REFERENCES feeds (id),
     key          BLOB    NOT NULL,
     first_listed INTEGER NOT NULL,
+    -- One look instead of five at each row of a million: it is listed, and nothing else is known of it.
+    plain        INTEGER NOT NULL GENERATED ALWAYS AS (
+                     expires_at IS NULL AND valid_until IS NULL AND dated IS NULL
+                     AND confidence IS NULL AND relisted = 0) STORED,
     expires_at   INTEGER,
     delisted_at  INTEGER,
     valid_until  INTEGER,

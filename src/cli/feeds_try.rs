@@ -7,7 +7,7 @@ use anyhow::{Context as _, anyhow};
 use tokio::time::Instant;
 use url::Url;
 
-use crate::config::{Config, Feed, Fetch, Guard, Ledger, defaults};
+use crate::config::{Config, Feed, Fetch, Guard, L4, Ledger, defaults};
 use crate::fetch::{self, FetchPolicy, Fetched, Fetcher, Limits, Source, Validators};
 use crate::ledger::FeedRow;
 use crate::model::{Brakes, FeedTerms, Name};
@@ -211,6 +211,7 @@ fn bare() -> Config {
         fetch: Fetch { contact: None },
         feeds: Vec::new(),
         firewalls: Vec::new(),
+        l4: L4::new(defaults::SITE, defaults::CREDENTIALS),
         warnings: Vec::new(),
     }
 }

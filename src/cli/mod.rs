@@ -11,6 +11,7 @@ mod explain;
 mod export;
 mod feeds;
 mod feeds_try;
+mod l4;
 mod list;
 pub mod logs;
 mod plan;
@@ -22,6 +23,7 @@ mod sim;
 mod status;
 mod unbuilt;
 mod withdraw;
+mod words;
 
 use std::ffi::OsString;
 use std::io::Write as _;
@@ -89,6 +91,8 @@ pub enum Command {
     Withdraw(withdraw::WithdrawArgs),
     /// Want again what the feeds want, after `withdraw`.
     Resume(withdraw::ResumeArgs),
+    /// Layer-4 proxy rules from a file: plan, apply, list, delete.
+    L4(l4::Args),
     /// A simulated cloud on loopback, to try feedwall against.
     Sim(Box<sim::Args>),
     /// What is no command, or none yet.
@@ -140,6 +144,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Export(args) => export::run(&cli, args).await,
         Command::Withdraw(args) => withdraw::withdraw(&cli, args).await,
         Command::Resume(args) => withdraw::resume(&cli, args).await,
+        Command::L4(args) => l4::run(&cli, args).await,
         Command::Sim(args) => sim::run(&cli, args).await,
         Command::Other(words) => unbuilt::refuse(words),
     }

@@ -20,6 +20,7 @@ mod firewall;
 mod guard;
 mod judge;
 mod keys;
+mod l4;
 mod ledger;
 mod lines;
 mod preset;
@@ -37,6 +38,7 @@ mod tests;
 
 pub use fault::{ConfigError, ConfigFaults, Fault};
 pub(crate) use keys::nearest;
+pub use l4::L4;
 pub(crate) use value::parse_duration;
 
 use std::path::PathBuf;
@@ -64,6 +66,8 @@ pub struct Config {
     pub feeds: Vec<Feed>,
     /// `[[firewall]]`, in the file's order.
     pub firewalls: Vec<Firewall>,
+    /// `[l4]`
+    pub l4: L4,
     /// What is allowed but probably not meant: sentences with file and line, for the log.
     pub warnings: Vec<String>,
 }

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::model::Name;
-use crate::plan::Plan;
+use crate::plan::{LeftOut, Plan};
 use crate::stage::intake::{PollEnd, PollSummary};
 use crate::stage::replan;
 use crate::stage::send::{self, Link, SendSummary, Stop};
@@ -31,7 +31,12 @@ impl OnceSummary {
     #[must_use]
     pub fn needs_you(&self) -> bool {
         let poll = |poll: &PollSummary| matches!(poll.end, PollEnd::Held(_) | PollEnd::Failed(_));
-        let held = |plan: &Plan| plan.held_deletes > 0;
+        // What the cloud will not have stays off its list until a person has looked.
+        let refused = [LeftOut::Quarantined, LeftOut::ClassRefused];
+        let held = |plan: &Plan| {
+            let left_out = |reason| plan.left_out.contains_key(reason);
+            plan.held_deletes > 0 || refused.iter().any(left_out)
+        };
         self.polls.iter().any(poll) || self.firewalls.iter().any(|(_, _, plan, _)| held(plan))
     }
 

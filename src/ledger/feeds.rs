@@ -8,6 +8,7 @@ use sqlx::sqlite::SqliteRow;
 use crate::fetch::Validators;
 use crate::model::{Directions, FeedTerms, Mode, Name, OnDelist, UnixTime};
 
+use super::guard_lists::{Role, take_role};
 use super::leases::list_of;
 use super::{Ledger, LedgerError, Result, Tx};
 
@@ -28,6 +29,10 @@ pub struct FeedRow {
     pub validators: Validators,
     /// SHA-256 of the recorded body.
     pub body_sha256: Option<Vec<u8>>,
+    /// Since when the recorded body is the same.
+    pub body_since: Option<UnixTime>,
+    /// Whether its listings block or guard.
+    pub role: Role,
     /// Indicators listed now.
     pub listed: u64,
     /// Rejects of the recorded body.
@@ -62,6 +67,10 @@ pub enum FeedState {
     Failed,
     /// Its last snapshot was not believed; it waits for `feedwall approve`.
     Held,
+    /// Its body has been the same for too long; nothing renews its listings.
+    Frozen,
+    /// Its publisher has ended it.
+    Retired,
 }
 
 /// What a poll that brought no new body leaves in the ledger.
@@ -86,12 +95,16 @@ impl FeedState {
             Self::Good => "good",
             Self::Failed => "failed",
             Self::Held => "held",
+            Self::Frozen => "frozen",
+            Self::Retired => "retired",
         }
     }
 
     fn from_ledger(word: &str) -> Result<Self> {
-        [Self::New, Self::Good, Self::Failed, Self::Held]
+        let states = [Self::New, Self::Good, Self::Failed, Self::Held];
+        states
             .into_iter()
+            .chain([Self::Frozen, Self::Retired])
             .find(|state| state.as_str() == word)
             .ok_or_else(|| LedgerError::Row(format!("feed state `{word}`")))
     }
@@ -125,8 +138,11 @@ impl Ledger {
             .transpose()
     }
 
-    /// Makes the ledger's feeds those of the config. A feed that is new, or whose recipe changed, is due
-    /// at once; one that is gone stays until its listings expire.
+    /// Makes the ledger's feeds those of the config. A feed that is new, or whose recipe or mode changed, is
+    /// due at once; one that is gone stays until its listings expire.
+    ///
+    /// A change of mode also forgets the recorded body: only a body that is read anew gives its listings the
+    /// ends of the other mode.
     ///
     /// # Errors
     /// When the ledger cannot be written.
@@ -139,6 +155,7 @@ impl Ledger {
             .execute(&mut *tx)
             .await?;
         for (name, terms, recipe) in feeds {
+            take_role(&mut tx, name, Role::Feed).await?;
             configure(&mut tx, name, terms, &recipe).await?;
         }
         tx.commit().await?;
@@ -170,14 +187,21 @@ impl Ledger {
     }
 }
 
-async fn configure(tx: &mut Tx, name: &Name, terms: &FeedTerms, recipe: &str) -> Result<()> {
+pub(super) async fn configure(
+    tx: &mut Tx,
+    name: &Name,
+    terms: &FeedTerms,
+    recipe: &str,
+) -> Result<()> {
     sqlx::query(
         "INSERT INTO feeds (name, configured, ttl, confidence, directions, list, mode, on_delist, max_age)
          VALUES (?1, 1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
          ON CONFLICT (name) DO UPDATE SET configured = 1, ttl = excluded.ttl,
              confidence = excluded.confidence, directions = excluded.directions, list = excluded.list,
              mode = excluded.mode, on_delist = excluded.on_delist, max_age = excluded.max_age,
-             next_poll = iif(recipe IS NOT ?9, NULL, next_poll)",
+             validators = iif(mode = excluded.mode, validators, NULL),
+             body_sha256 = iif(mode = excluded.mode, body_sha256, NULL),
+             next_poll = iif(recipe IS ?9 AND mode = excluded.mode, next_poll, NULL)",
     )
     .bind(name.as_str())
     .bind(seconds(terms.ttl))
@@ -212,6 +236,8 @@ pub(super) fn read_feed(row: &SqliteRow) -> Result<FeedRow> {
             .and_then(|json| serde_json::from_str(&json).ok())
             .unwrap_or_default(),
         body_sha256: row.try_get("body_sha256")?,
+        body_since: time("body_since")?,
+        role: Role::read(row)?,
         listed: count(row, "listed")?,
         rejected: count(row, "rejected")?,
         last_poll: time("last_poll")?,

@@ -6,8 +6,9 @@ use std::time::Duration;
 use crate::model::{Action, Entry, UnixTime};
 use crate::plan::drift::{Drift, Known};
 
+use super::bulk;
 use super::calls::unpack;
-use super::leases::{direction_of, entries_json, list_of};
+use super::leases::{direction_of, list_of};
 use super::{Ledger, Result, Tx};
 
 /// How far a firewall's leases are known to stand, for the question when to read again.
@@ -225,14 +226,18 @@ impl Ledger {
         }
         let ours: Vec<Entry> = entries.iter().map(|(entry, _)| entry.clone()).collect();
         for chunk in ours.chunks(super::CHUNK) {
-            sqlx::query(
-                "DELETE FROM foreign_entries WHERE firewall_id = ?1 AND (list, key, direction) IN
-                     (SELECT value ->> 1, unhex(value ->> 0), value ->> 2 FROM json_each(?2))",
-            )
-            .bind(firewall)
-            .bind(entries_json(chunk))
-            .execute(&mut *tx)
-            .await?;
+            for group in bulk::groups(chunk) {
+                sqlx::query(
+                    "DELETE FROM foreign_entries WHERE firewall_id = ?1 AND list = ?2 AND direction = ?3
+                         AND key IN (SELECT unhex(value) FROM json_each(?4))",
+                )
+                .bind(firewall)
+                .bind(group.list)
+                .bind(group.direction)
+                .bind(group.keys)
+                .execute(&mut *tx)
+                .await?;
+            }
         }
         sqlx::query("UPDATE firewalls SET \"foreign\" = max(0, \"foreign\" - ?2) WHERE id = ?1")
             .bind(firewall)
@@ -317,16 +322,20 @@ impl Ledger {
 
 async fn confirm(tx: &mut Tx, firewall: i64, entries: &[Entry], now: UnixTime) -> Result<()> {
     for chunk in entries.chunks(super::CHUNK) {
-        sqlx::query(
-            "UPDATE leases SET confirmed_at = ?3, doubt = NULL
-             WHERE firewall_id = ?1 AND (list, key, direction) IN
-                 (SELECT value ->> 1, unhex(value ->> 0), value ->> 2 FROM json_each(?2))",
-        )
-        .bind(firewall)
-        .bind(entries_json(chunk))
-        .bind(now.seconds())
-        .execute(&mut **tx)
-        .await?;
+        for group in bulk::groups(chunk) {
+            sqlx::query(
+                "UPDATE leases SET confirmed_at = ?5, doubt = NULL
+                 WHERE firewall_id = ?1 AND list = ?2 AND direction = ?3
+                     AND key IN (SELECT unhex(value) FROM json_each(?4))",
+            )
+            .bind(firewall)
+            .bind(group.list)
+            .bind(group.direction)
+            .bind(group.keys)
+            .bind(now.seconds())
+            .execute(&mut **tx)
+            .await?;
+        }
     }
     Ok(())
 }
@@ -380,8 +389,7 @@ async fn miss(
     patient: UnixTime,
     now: UnixTime,
 ) -> Result<()> {
-    let named = "(list, key, direction) IN
-        (SELECT value ->> 1, unhex(value ->> 0), value ->> 2 FROM json_each(?2))";
+    let named = "list = ?2 AND direction = ?6 AND key IN (SELECT unhex(value) FROM json_each(?7))";
     // `missed` is when it was missed first.
     let again = "missed > ?3 AND set_at >= missed";
     let statements = [
@@ -404,16 +412,19 @@ async fn miss(
         ),
     ];
     for chunk in gone.chunks(super::CHUNK) {
-        let json = entries_json(chunk);
-        for sql in &statements {
-            sqlx::query(sqlx::AssertSqlSafe(sql.clone()))
-                .bind(firewall)
-                .bind(&json)
-                .bind(now.minus(MISSED_FOR).seconds())
-                .bind(patient.seconds())
-                .bind(now.seconds())
-                .execute(&mut **tx)
-                .await?;
+        for group in bulk::groups(chunk) {
+            for sql in &statements {
+                sqlx::query(sqlx::AssertSqlSafe(sql.clone()))
+                    .bind(firewall)
+                    .bind(group.list)
+                    .bind(now.minus(MISSED_FOR).seconds())
+                    .bind(patient.seconds())
+                    .bind(now.seconds())
+                    .bind(group.direction)
+                    .bind(&group.keys)
+                    .execute(&mut **tx)
+                    .await?;
+            }
         }
     }
     Ok(())
@@ -422,17 +433,20 @@ async fn miss(
 /// Takes entries out of quarantine and trials, where `also` holds; it is SQL of this file.
 async fn release(tx: &mut Tx, firewall: i64, entries: &[Entry], also: &str) -> Result<()> {
     for chunk in entries.chunks(super::CHUNK) {
-        let json = entries_json(chunk);
-        for table in ["quarantine", "suspects"] {
-            let sql = format!(
-                "DELETE FROM {table} WHERE firewall_id = ?1 AND {also} AND (list, key, direction) IN
-                     (SELECT value ->> 1, unhex(value ->> 0), value ->> 2 FROM json_each(?2))"
-            );
-            sqlx::query(sqlx::AssertSqlSafe(sql))
-                .bind(firewall)
-                .bind(&json)
-                .execute(&mut **tx)
-                .await?;
+        for group in bulk::groups(chunk) {
+            for table in ["quarantine", "suspects"] {
+                let sql = format!(
+                    "DELETE FROM {table} WHERE firewall_id = ?1 AND {also} AND list = ?2
+                         AND direction = ?3 AND key IN (SELECT unhex(value) FROM json_each(?4))"
+                );
+                sqlx::query(sqlx::AssertSqlSafe(sql))
+                    .bind(firewall)
+                    .bind(group.list)
+                    .bind(group.direction)
+                    .bind(&group.keys)
+                    .execute(&mut **tx)
+                    .await?;
+            }
         }
     }
     Ok(())

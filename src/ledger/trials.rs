@@ -7,8 +7,9 @@ use sqlx::sqlite::SqliteRow;
 use crate::model::{Action, Entry, Indicator, UnixTime};
 use crate::plan::trial::{self, Children, Refused, Role, Suspects, Trial};
 
+use super::bulk;
 use super::calls::{CallRow, Settlement, action_of};
-use super::leases::{direction_of, entries_json, list_of};
+use super::leases::{direction_of, list_of};
 use super::{LEARNED_FOR, Ledger, LedgerError, Result, Tx};
 
 /// A class whose edits or deletes were refused is left alone for so long: a lease runs on meanwhile.
@@ -369,7 +370,9 @@ async fn children_done(tx: &mut Tx, parent: Trial) -> Result<()> {
             );
             let size = i64::try_from(parent.size).unwrap_or(i64::MAX);
             let now = UnixTime::from_seconds(latest_settlement(tx, firewall).await?);
-            learn(tx, firewall, "batch", Some(size), &reason, now).await?;
+            if !took_more(tx, firewall, size, now).await? {
+                learn(tx, firewall, "batch", Some(size), &reason, now).await?;
+            }
             end(tx, parent, None).await
         }
         Children::Done => {
@@ -377,6 +380,20 @@ async fn children_done(tx: &mut Tx, parent: Trial) -> Result<()> {
             end(tx, parent, Some(&code)).await
         }
     }
+}
+
+/// Whether a larger call was applied within the day: then it was not the size, but a failure that has passed.
+async fn took_more(tx: &mut Tx, firewall: i64, size: i64, now: UnixTime) -> Result<bool> {
+    let since = now.minus(LEARNED_FOR).seconds().saturating_mul(1000);
+    Ok(sqlx::query_scalar(
+        "SELECT EXISTS (SELECT 1 FROM calls WHERE firewall_id = ? AND settled_ms > ?
+             AND count > ? AND verdict = 'applied')",
+    )
+    .bind(firewall)
+    .bind(since)
+    .bind(size)
+    .fetch_one(&mut **tx)
+    .await?)
 }
 
 /// All three probes refused alike: nothing is quarantined. They may be refused because they are there already (an
@@ -579,19 +596,20 @@ async fn suspect(
     entries: &[Entry],
     trial: i64,
 ) -> Result<()> {
-    if entries.is_empty() {
-        return Ok(());
+    for group in bulk::groups(entries) {
+        sqlx::query(
+            "INSERT OR REPLACE INTO suspects (firewall_id, list, direction, key, action, trial_id)
+             SELECT ?1, ?2, ?3, unhex(value), ?5, ?6 FROM json_each(?4)",
+        )
+        .bind(firewall)
+        .bind(group.list)
+        .bind(group.direction)
+        .bind(group.keys)
+        .bind(action)
+        .bind(trial)
+        .execute(&mut **tx)
+        .await?;
     }
-    sqlx::query(
-        "INSERT OR REPLACE INTO suspects (firewall_id, list, key, direction, action, trial_id)
-         SELECT ?1, value ->> 1, unhex(value ->> 0), value ->> 2, ?3, ?4 FROM json_each(?2)",
-    )
-    .bind(firewall)
-    .bind(entries_json(entries))
-    .bind(action)
-    .bind(trial)
-    .execute(&mut **tx)
-    .await?;
     Ok(())
 }
 
@@ -655,14 +673,18 @@ async fn learn(
 }
 
 async fn clear_suspects(tx: &mut Tx, firewall: i64, entries: &[Entry]) -> Result<()> {
-    sqlx::query(
-        "DELETE FROM suspects WHERE firewall_id = ?1 AND (list, key, direction) IN
-             (SELECT value ->> 1, unhex(value ->> 0), value ->> 2 FROM json_each(?2))",
-    )
-    .bind(firewall)
-    .bind(entries_json(entries))
-    .execute(&mut **tx)
-    .await?;
+    for group in bulk::groups(entries) {
+        sqlx::query(
+            "DELETE FROM suspects WHERE firewall_id = ?1 AND list = ?2 AND direction = ?3
+                 AND key IN (SELECT unhex(value) FROM json_each(?4))",
+        )
+        .bind(firewall)
+        .bind(group.list)
+        .bind(group.direction)
+        .bind(group.keys)
+        .execute(&mut **tx)
+        .await?;
+    }
     Ok(())
 }
 

@@ -25,6 +25,8 @@ pub fn takeable(
         // What we hold stays ours until it is no longer wanted, whatever was learned meanwhile.
         let reason = if held.holds(&entry) {
             None
+        } else if standing.unguarded {
+            Some(LeftOut::GuardsUnheard)
         } else if standing.foreign.contains(&entry) {
             Some(LeftOut::Foreign)
         } else if standing.quarantined.get(&entry) == Some(&Action::Add) {

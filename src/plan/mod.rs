@@ -107,6 +107,8 @@ pub struct Standing {
     pub approved_deletes: u64,
     /// Leases that the operator's own hand or config wants gone: the brake does not hold them.
     pub exempt: HashSet<Entry>,
+    /// A guard list of the config was never heard of: what it would guard is not known, and nothing is added.
+    pub unguarded: bool,
     /// The operator took everything back: nothing is wanted until `feedwall resume`.
     pub withdrawn: bool,
 }
@@ -133,6 +135,8 @@ pub enum LeftOut {
     Quota,
     /// It would end before `min_term` is over.
     EndsTooSoon,
+    /// A guard list was never heard of, so that nothing is added yet.
+    GuardsUnheard,
 }
 
 /// What is to be sent to one firewall, and what is not.
@@ -177,7 +181,12 @@ pub fn plan(
     };
     let wanted = admission::takeable(wanted, standing, &mut left_out);
     let admitted = admission::admit(terms, standing, wanted, &mut left_out, now);
-    let changes = lease::changes(terms, standing, admitted, now);
+    let mut changes = lease::changes(terms, standing, admitted, now);
+    if standing.unguarded {
+        // What is in doubt would be added again to settle that.
+        let adds = std::mem::take(&mut changes.adds);
+        desired::leave_out(&mut left_out, LeftOut::GuardsUnheard, adds.len() as u64);
+    }
     batch::batches(terms, standing, changes, left_out, now)
 }
 
@@ -224,6 +233,7 @@ impl LeftOut {
             Self::Foreign => "held by somebody else",
             Self::Quota => "no place under the quota",
             Self::EndsTooSoon => "ends too soon",
+            Self::GuardsUnheard => "waiting for a guard list",
         }
     }
 }

@@ -132,7 +132,7 @@ impl Ingredients {
         let now = ctx.clock.now();
         let row = row(ctx, firewall).await?;
         let say = say(ctx, guards, firewall.terms.grid, heard, now).await?;
-        let mut standing = standing(ctx, firewall, &row, now).await?;
+        let mut standing = standing(ctx, Some(firewall), &row, now).await?;
         standing.exempt = by_own_guards(&say, &standing.leases);
         let mut left_out = BTreeMap::new();
         let wanted = wanted(&say, &firewall.terms.accept, &mut left_out);
@@ -295,7 +295,7 @@ pub async fn say(
 /// When the ledger cannot be read.
 pub async fn standing(
     ctx: &Context,
-    firewall: &Firewall,
+    firewall: Option<&Firewall>,
     row: &FirewallRow,
     now: UnixTime,
 ) -> Result<Standing, StageError> {
@@ -310,7 +310,9 @@ pub async fn standing(
         foreign: ledger.foreign_entries(row.id).await?,
         foreign_places: row.foreign,
         withdrawn: row.withdrawn,
-        unseen_since: reconcile::unseen_since(firewall, row),
+        unseen_since: firewall.map_or(UnixTime::default(), |firewall| {
+            reconcile::unseen_since(firewall, row)
+        }),
         quarantined: quarantine
             .into_iter()
             .map(|one| (one.entry, one.action))

@@ -184,9 +184,7 @@ impl Link {
         let told_with = ctx.clock.offset();
         let reply = self.client.send(call, &keys, permit, ctx.clock.now()).await;
         match reply.verdict() {
-            Verdict::Resign { ahead } => {
-                ctx.clock.correct(told_with, ahead);
-            }
+            Verdict::Resign { ahead } => correct_clock(ctx, told_with, ahead),
             Verdict::Reauthenticate | Verdict::Stop => {
                 self.refused_keys.store(true, Ordering::Relaxed);
             }
@@ -372,7 +370,10 @@ impl Round<'_> {
             }
             Upshot::Full => self.full(entries),
             Upshot::NewKeys => self.renew_keys(&sent).await,
-            Upshot::ClockOff { ahead } => self.correct_clock(sent.told_with, *ahead),
+            Upshot::ClockOff { ahead } => {
+                correct_clock(self.ctx, sent.told_with, *ahead);
+                self.failures_in_row += 1;
+            }
             Upshot::ReadFirst => self.read_first(&sent.trouble).await?,
             Upshot::Halt => self.halt(sent.trouble.clone()),
         }
@@ -461,16 +462,6 @@ impl Round<'_> {
         self.stop_at(HALT, Stop::Halted, trouble);
     }
 
-    fn correct_clock(&mut self, told_with: i64, ahead: i64) {
-        if self.ctx.clock.correct(told_with, ahead) {
-            tracing::warn!(
-                seconds = ahead,
-                "this machine's clock is off by this much against the cloud's; calls are signed with the cloud's time. Set the clock right"
-            );
-        }
-        self.failures_in_row += 1;
-    }
-
     async fn back_off(&mut self) -> Result<(), StageError> {
         let row = super::replan::row(self.ctx, &self.link.config).await?;
         let wait = backoff(row.failures);
@@ -509,6 +500,16 @@ impl Round<'_> {
             _ => {}
         }
         Ok(self.summary)
+    }
+}
+
+/// Takes the cloud's word for the time from now on, and says so once.
+fn correct_clock(ctx: &Context, told_with: i64, ahead: i64) {
+    if ctx.clock.correct(told_with, ahead) {
+        tracing::warn!(
+            seconds = ahead,
+            "this machine's clock is off by this much against the cloud's; calls are signed with the cloud's time. Set the clock right"
+        );
     }
 }
 

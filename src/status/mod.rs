@@ -23,4 +23,3 @@ pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 pub mod trial;
-pub mod words;

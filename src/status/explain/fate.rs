@@ -74,14 +74,7 @@ impl Asked<'_> {
         (related, wanted): (HashSet<Indicator>, Vec<Wanted>),
     ) -> Result<Scene<'a>, StageError> {
         let now = self.ctx.clock.now();
-        let standing = match config {
-            Some(config) => replan::standing(self.ctx, config, row, now).await?,
-            // Nothing is planned for it any more: what we hold there runs out.
-            None => Standing {
-                leases: self.ctx.ledger.leases(row.id).await?,
-                ..Standing::default()
-            },
-        };
+        let standing = replan::standing(self.ctx, config, row, now).await?;
         let leased: BTreeSet<&Indicator> = standing
             .leases
             .iter()
