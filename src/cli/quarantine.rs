@@ -3,6 +3,7 @@
 
 use clap::Subcommand;
 
+use crate::model::Indicator;
 use crate::status::calls::{self, QuarantineReport};
 
 use super::ask::Ground;
@@ -19,12 +20,41 @@ pub struct Args {
 enum Command {
     /// Show what is quarantined, with the cloud's words.
     List,
+    /// Let entries be sent again: those of one indicator, or all of them.
+    Release {
+        /// An address, a network or a domain; without it, everything.
+        #[arg(value_name = "IOC")]
+        #[arg(value_parser = Indicator::try_new)]
+        indicator: Option<Indicator>,
+    },
 }
 
 pub(super) async fn run(cli: &Cli, args: &Args) -> anyhow::Result<Exit> {
     match &args.command {
         None | Some(Command::List) => list(cli).await,
+        Some(Command::Release { indicator }) => release(cli, indicator.as_ref()).await,
     }
+}
+
+async fn release(cli: &Cli, indicator: Option<&Indicator>) -> anyhow::Result<Exit> {
+    let ground = Ground::open(cli).await?;
+    let mut released = 0;
+    for row in ground.ledger().firewalls().await? {
+        released += ground
+            .ledger()
+            .release_quarantine(row.id, indicator)
+            .await?;
+    }
+    ground.ledger().raise_hand().await?;
+    if cli.json {
+        print_json(&serde_json::json!({ "released": released }))?;
+    } else {
+        print(format_args!(
+            "{released} entries are released; the next plan sends them again"
+        ))?;
+    }
+    ground.close().await;
+    Ok(Exit::Done)
 }
 
 async fn list(cli: &Cli) -> anyhow::Result<Exit> {

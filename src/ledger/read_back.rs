@@ -186,11 +186,9 @@ impl Ledger {
         release(&mut tx, firewall, gone, "action <> 'add'").await?;
         miss(&mut tx, firewall, gone, patient, now).await?;
         super::leases::remove(&mut tx, firewall, &drift.released).await?;
-        // What stands there, ours or not, was refused because it does.
-        let ours = drift.settled.iter().map(|(entry, _)| entry);
-        let foreign = drift.foreign.iter().map(|(entry, ..)| entry);
-        let there = ours.chain(foreign).chain(lingering);
-        let free: Vec<Entry> = there.chain(&drift.released).cloned().collect();
+        let found = drift.settled.iter().map(|(entry, _)| entry);
+        let free = found.chain(&drift.explained).chain(&drift.released);
+        let free: Vec<Entry> = free.cloned().collect();
         release(&mut tx, firewall, &free, "true").await?;
         super::trials::end_empty(&mut tx, firewall).await?;
         replace_foreign(&mut tx, firewall, drift).await?;

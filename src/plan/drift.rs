@@ -63,6 +63,8 @@ pub struct Drift {
     pub ended: Vec<Entry>,
     /// Quarantined deletes of what is not there: there is nothing left to do.
     pub released: Vec<Entry>,
+    /// Quarantined adds of what stands there, whosever it is: that is why they were refused.
+    pub explained: Vec<Entry>,
     /// What others hold.
     pub foreign: Vec<(Entry, Option<UnixTime>, String)>,
     /// Places that others hold, those of kinds without a name included.
@@ -135,12 +137,13 @@ pub fn judge(observed: Vec<Observed>, known: &Known, moment: Moment, now: UnixTi
             drift.absent(lease, moment, now);
         }
     }
-    let gone =
-        |(entry, action): &(&Entry, &Action)| **action == Action::Delete && !seen.contains(*entry);
-    let released = known.quarantined.iter().filter(gone);
-    drift
-        .released
-        .extend(released.map(|(entry, _)| entry.clone()));
+    for (entry, action) in &known.quarantined {
+        match (action, seen.contains(entry)) {
+            (Action::Delete, false) => drift.released.push(entry.clone()),
+            (Action::Add, true) => drift.explained.push(entry.clone()),
+            _ => {}
+        }
+    }
     drift
 }
 
@@ -500,5 +503,10 @@ mod tests {
             ..Known::default()
         };
         assert_eq!(read(vec![], &known).released, [entry(1)]);
+        let drift = read(vec![row(1, at(1)), row(2, at(99))], &known);
+        assert_eq!(
+            (drift.released, drift.explained),
+            (Vec::new(), vec![entry(2)])
+        );
     }
 }

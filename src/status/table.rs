@@ -169,6 +169,9 @@ fn troubles(report: &Report) -> String {
     let rows: Vec<_> = rows
         .filter_map(|feed| Some((feed, feed.trouble.as_ref()?)))
         .map(|(feed, trouble)| {
+            if feed.failures == 0 {
+                return (feed.name.to_string(), escape(trouble).into_owned());
+            }
             let tries = count(u64::from(feed.failures), "try", "tries");
             let text = format!(
                 "{tries} failed, {}: {}",

@@ -302,6 +302,51 @@ async fn fresh_failures_call_nobody_and_long_ones_do() {
 }
 
 #[tokio::test]
+async fn feeds_that_died_and_guards_that_were_never_heard_call_somebody() {
+    let fixture = Fixture::new().await;
+    fixture
+        .feeds(&[("stale", terms()), ("gone", terms())])
+        .await;
+    let (name, terms) = (super::testing::name("resolvers"), terms());
+    let list = (&name, &terms, "1".to_owned());
+    let lists = [list];
+    fixture.ledger.configure_guard_lists(lists).await.unwrap();
+    fixture.fetch("stale", &["45.155.205.7"], 0, NOW).await;
+    fixture
+        .poll("stale", FeedState::Frozen, "the same for years", NOW)
+        .await;
+    fixture.poll("gone", FeedState::Retired, "410", NOW).await;
+    fixture
+        .poll("resolvers", FeedState::Failed, "no answer", NOW)
+        .await;
+    let needs = |report: Report| -> Vec<_> {
+        let needs = report.needs.into_iter();
+        needs.map(|need| (need.kind, need.text)).collect()
+    };
+    assert_eq!(
+        needs(report(&fixture, true).await),
+        [
+            (Kind::FeedRetired, "410".to_owned()),
+            (
+                Kind::GuardUnheard,
+                "nothing is added to any firewall before this guard list has been heard once: no answer"
+                    .to_owned()
+            ),
+            (Kind::FeedFrozen, "the same for years".to_owned()),
+        ]
+    );
+    fixture.fetch("resolvers", &["45.155.205.8"], 0, NOW).await;
+    fixture
+        .poll("resolvers", FeedState::Failed, "no answer", NOW)
+        .await;
+    let later = Report::gather(&fixture.ledger, None, true, NOW.plus(30 * DAY));
+    let words = "nothing good came for 30\u{a0}d; what it listed last stays guarded: no answer";
+    let needs = needs(later.await.unwrap());
+    let of_list = needs.iter().find(|(kind, _)| *kind == Kind::FeedSilent);
+    assert_eq!(of_list.map(|(_, text)| text.as_str()), Some(words));
+}
+
+#[tokio::test]
 async fn a_short_backoff_calls_nobody_and_a_halt_does() {
     let fixture = Fixture::new().await;
     fixture.firewalls(&["prod"]).await;
