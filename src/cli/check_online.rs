@@ -27,7 +27,7 @@ pub(super) async fn run(config: &Config) -> Vec<Checked> {
     };
     match feeds_try::fetcher(config) {
         Ok(fetcher) => {
-            for one in &config.feeds {
+            for one in config.polled() {
                 let row = rows.iter().find(|row| row.name == one.name);
                 checks.push(feed(&fetcher, one, row, clock.now()).await);
             }

@@ -7,11 +7,11 @@ use anyhow::{Context as _, anyhow};
 use tokio::time::Instant;
 use url::Url;
 
-use crate::config::{Config, Feed, Fetch, Guard, L4, Ledger, defaults};
-use crate::fetch::{self, FetchPolicy, Fetched, Fetcher, Limits, Source, Validators};
+use crate::config::{Config, Feed};
+use crate::fetch::{FetchPolicy, Fetched, Fetcher, Source, Validators};
 use crate::ledger::FeedRow;
-use crate::model::{Brakes, FeedTerms, Name};
-use crate::parse::{Format, Recipe};
+use crate::model::Name;
+use crate::parse::Format;
 use crate::stage::replan::{self, GuardMaterial};
 use crate::status::span::span;
 use crate::status::trial::{Measure, Parsed};
@@ -33,7 +33,7 @@ pub struct Args {
 pub(super) async fn run(cli: &Cli, args: &Args) -> anyhow::Result<Exit> {
     let config = ask::config_if_any(cli)?;
     let known = config.as_ref().and_then(|config| named(config, &args.what));
-    let mut config = config.unwrap_or_else(bare);
+    let mut config = config.unwrap_or_else(Config::nothing);
     let mut feed = match &known {
         Some(feed) => feed.clone(),
         None => stranger(&config, &args.what)?,
@@ -114,13 +114,13 @@ pub(super) fn fetcher(config: &Config) -> anyhow::Result<Fetcher> {
     Ok(Fetcher::new(FetchPolicy {
         allow_private: config.guard.allow_private,
         spool_dir: std::env::temp_dir(),
-        contact: None,
+        contact: config.fetch.contact.clone(),
     })?)
 }
 
 /// Why a feed may not be asked just now: its publisher locks out who asks too often.
 pub(super) fn too_soon(feed: &Feed, row: &FeedRow, now: crate::model::UnixTime) -> Option<String> {
-    let floor = fetch::floor_for(&feed.source)?;
+    let floor = feed.floor?;
     let last = row.last_poll?;
     let again = last.plus(floor);
     (now < again).then(|| {
@@ -144,7 +144,7 @@ fn keep_floor(feed: &Feed, row: &FeedRow, ground: &Ground) -> anyhow::Result<()>
 
 fn named(config: &Config, what: &str) -> Option<Feed> {
     let name = Name::try_new(what).ok()?;
-    config.feed(&name).cloned()
+    config.polled().find(|feed| feed.name == name).cloned()
 }
 
 /// A feed that is in no config: its format is guessed, the rest is by default.
@@ -157,63 +157,16 @@ fn stranger(config: &Config, what: &str) -> anyhow::Result<Feed> {
         let path = path.canonicalize();
         Source::File(path.with_context(|| format!("{} cannot be read", ask::shown(what)))?)
     } else {
-        let names = ask::words(config.feeds.iter().map(|feed| &feed.name));
+        let names = ask::words(config.polled().map(|feed| &feed.name));
         let advice = ask::advice(what, &names);
         let what = ask::shown(what);
         return Err(anyhow!(
             "`{what}` is no feed of the config, no http:// or https:// URL, and no file that is there; {advice}"
         ));
     };
-    Ok(Feed {
-        name: Name::try_new("tried")?,
-        preset: None,
-        retired: None,
-        floor: crate::fetch::floor_for(&source),
-        source,
-        limits: Limits::default(),
-        recipe: Recipe {
-            min_prefix: config.guard.min_prefix,
-            ..Recipe::new(Format::Auto)
-        },
-        interval: defaults::INTERVAL,
-        terms: FeedTerms {
-            ttl: defaults::TTL,
-            confidence: defaults::CONFIDENCE,
-            directions: defaults::DIRECTION,
-            list: defaults::LIST,
-            mode: defaults::MODE,
-            on_delist: defaults::ON_DELIST,
-            max_age: defaults::MAX_AGE,
-        },
-        brakes: Brakes {
-            may_be_empty: defaults::MAY_BE_EMPTY,
-            min_entries: defaults::MIN_ENTRIES,
-            max_entries: defaults::MAX_ENTRIES,
-            max_shrink: defaults::MAX_SHRINK,
-            max_growth: defaults::MAX_GROWTH,
-        },
-    })
-}
-
-/// A config that says nothing.
-fn bare() -> Config {
-    Config {
-        ledger: Ledger {
-            path: defaults::LEDGER_PATH.into(),
-            keep_history: defaults::KEEP_HISTORY,
-        },
-        guard: Guard {
-            min_prefix: defaults::MIN_PREFIX,
-            allow_private: defaults::ALLOW_PRIVATE,
-            allow: Vec::new(),
-            files: Vec::new(),
-        },
-        fetch: Fetch { contact: None },
-        feeds: Vec::new(),
-        firewalls: Vec::new(),
-        l4: L4::new(defaults::SITE, defaults::CREDENTIALS),
-        warnings: Vec::new(),
-    }
+    let mut feed = Feed::plain(Name::try_new("tried")?, source, config.guard.min_prefix);
+    feed.recipe.format = Format::Auto;
+    Ok(feed)
 }
 
 /// A format by its word in the config.

@@ -96,6 +96,8 @@ fn poll_words(end: &PollEnd) -> String {
         ),
         PollEnd::Held(why) => format!("held: {}", escape_whole(why)),
         PollEnd::Failed(why) => format!("failed: {}", escape_whole(why)),
+        PollEnd::Frozen(why) => format!("frozen: {}", escape_whole(why)),
+        PollEnd::Retired(why) => format!("retired: {}", escape_whole(why)),
     }
 }
 
@@ -109,5 +111,7 @@ fn poll_json(end: &PollEnd) -> Value {
         }),
         PollEnd::Held(why) => json!({ "state": "held", "trouble": why }),
         PollEnd::Failed(why) => json!({ "state": "failed", "trouble": why }),
+        PollEnd::Frozen(why) => json!({ "state": "frozen", "trouble": why }),
+        PollEnd::Retired(why) => json!({ "state": "retired", "trouble": why }),
     }
 }

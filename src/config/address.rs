@@ -63,8 +63,11 @@ pub(super) fn feed_url(item: &Item<'_>) -> Result<Address, Problems> {
     Ok(Address::Web(url))
 }
 
-/// Whether a part of the URL looks like a key.
+/// Whether a part of the URL looks like a key. Where commits are named, their hashes do.
 pub(super) fn seems_keyed(url: &Url) -> bool {
+    if url.host_str() == Some("raw.githubusercontent.com") {
+        return false;
+    }
     let parts = url.path_segments().into_iter().flatten();
     let query = url
         .query_pairs()

@@ -24,9 +24,13 @@ pub(super) struct BodyRead {
     pub member: Option<String>,
 }
 
-/// Reads every key that says how a body is read.
-pub(super) fn read(section: &mut Section<'_>, min_prefix: MinPrefix) -> BodyRead {
-    let format = section.read("format", (defaults::FORMAT, Protocol::Plain), words::format);
+/// Reads every key that says how a body is read; `formats` knows those that may be.
+pub(super) fn read(
+    section: &mut Section<'_>,
+    min_prefix: MinPrefix,
+    formats: impl FnOnce(&Item<'_>) -> Result<(Format, Protocol), Problems>,
+) -> BodyRead {
+    let format = section.read("format", (defaults::FORMAT, Protocol::Plain), formats);
     let urls = section.read("urls", defaults::URLS, word(words::URLS));
     let member = section.read("member", None, member);
     let (format, protocol) = (
@@ -62,7 +66,7 @@ fn table(section: &mut Section<'_>, format: &Found<Protocol>, recipe: &mut Recip
     let to_ids = section.read("to_ids", defaults::TO_IDS, boolean);
     let word = words::format_word(recipe.format, format.value);
     let mut refuse = |what: &str, keys: &[&At]| {
-        let known = format.at.origin != Origin::Faulty;
+        let known = format.at.origin != Origin::Faulty && !section.is_defaults();
         for at in keys.iter().filter(|at| known && at.origin == Origin::Own) {
             section.fault(
                 at,

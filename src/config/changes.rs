@@ -76,6 +76,7 @@ fn removed(block: &Block) -> String {
         "[[feed]]" => format!(
             "{title} removed: its listings age out; `feedwall feeds drop {name}` withdraws them at once"
         ),
+        "[[guard.list]]" => format!("{title} removed: it guards nothing any more"),
         _ => format!("{title} removed: its leases run out by themselves"),
     }
 }

@@ -53,6 +53,8 @@ pub const OBSERVABLES: bool = false;
 pub const TO_IDS: bool = true;
 /// `[[feed]] urls`: one bad file must not block its host.
 pub const URLS: Urls = Urls::Reject;
+/// `[[feed]] max_stale`: off, but for feeds of the catalogue whose rhythm is known.
+pub const MAX_STALE: Option<Duration> = None;
 /// `[[feed]] may_be_empty`: an empty download must not unblock everything.
 pub const MAY_BE_EMPTY: bool = false;
 /// `[[feed]] min_entries`
@@ -72,6 +74,9 @@ pub const TIMEOUT: Duration = Duration::from_secs(10 * MINUTE);
 /// Until the first byte of an answer, or `timeout` where that is shorter: some publishers make the file when they
 /// are asked for it. It has no key of its own.
 pub const FIRST_BYTE: Duration = Duration::from_secs(MINUTE);
+
+/// `[[guard.list]] interval`: what must not be blocked changes slowly.
+pub const LIST_INTERVAL: Duration = Duration::from_secs(DAY);
 
 /// `[[firewall]] site`
 pub const SITE: Site = Site::China;

@@ -40,7 +40,8 @@ struct Terms {
 
 /// When a fetch is given up, or not believed.
 #[derive(Debug)]
-struct Bounds {
+pub(super) struct Bounds {
+    pub max_stale: Found<Option<Duration>>,
     may_be_empty: Found<bool>,
     min_entries: Found<u64>,
     max_entries: Found<u64>,
@@ -54,8 +55,8 @@ struct Bounds {
 /// Reads `[defaults]` by itself, so that what is wrong there is told even if every feed overrides it.
 pub(super) fn read_defaults(section: &mut Section<'_>) {
     terms(section);
-    bounds(section);
-    body::read(section, defaults::MIN_PREFIX);
+    bounds(section, None);
+    body::read(section, defaults::MIN_PREFIX, words::format);
     source::read_defaults(section);
 }
 
@@ -72,14 +73,15 @@ pub(super) struct Around<'a> {
 pub(super) fn read(section: &mut Section<'_>, around: &Around<'_>) -> FeedRead {
     let name = section.need("name", "is missing; each feed needs one", value::name);
     let preset = preset::take(section, preset::is_feed);
-    let body = body::read(section, around.min_prefix);
+    let body = body::read(section, around.min_prefix, words::format);
     let source = source::read(section, &preset, &body.protocol, around.allow_private);
     let terms = terms(section);
-    let bounds = bounds(section);
+    let bounds = bounds(section, preset.publisher_of(source.as_ref()));
     if let Some(source) = &source {
         preset.judge(section, source, &terms.interval, around.contact);
     }
-    judge(section, &terms, &bounds);
+    judge(section, &terms);
+    bounds.judge(section, &terms.interval);
     remark(section, &terms, &bounds);
     let ttl = terms.ttl.clone();
     let known = name.as_ref().zip(source.as_ref());
@@ -95,24 +97,44 @@ pub(super) fn read(section: &mut Section<'_>, around: &Around<'_>) -> FeedRead {
     }
 }
 
+/// A feed of which the file says nothing but its name and its source.
+pub(super) fn plain(name: Name, source: Source, min_prefix: MinPrefix) -> Feed {
+    with_preset(name, source, min_prefix, None)
+}
+
 /// What `like` would be if the file said nothing but its name, its source and its preset.
 pub(super) fn with_defaults(like: &Feed) -> Feed {
     let preset = like.preset.and_then(catalog::find);
+    let source = bare(&like.source);
+    with_preset(like.name.clone(), source, like.recipe.min_prefix, preset)
+}
+
+fn with_preset(
+    name: Name,
+    source: Source,
+    min_prefix: MinPrefix,
+    preset: Option<&'static Preset>,
+) -> Feed {
     let (nothing, lines) = (DeTable::new(), Lines::new(""));
     let mut section = Section::new(&lines, "", 0, &nothing, keys::FEED);
     if let Some(preset) = preset {
         let here = section.at("preset", Origin::Own);
         section.take_preset(&here, preset.keys());
     }
-    let body = body::read(&mut section, like.recipe.min_prefix);
-    let (terms, bounds) = (terms(&mut section), bounds(&mut section));
-    let source = match &like.source {
+    let body = body::read(&mut section, min_prefix, words::format);
+    let publisher = preset.filter(|preset| preset::is_asked(preset, &source));
+    let (terms, bounds) = (terms(&mut section), bounds(&mut section, publisher));
+    build(name, source, preset, body, terms, &bounds)
+}
+
+/// A source without what goes along with a request.
+pub(super) fn bare(source: &Source) -> Source {
+    match source {
         Source::Http(http) | Source::Taxii(http) | Source::Misp(http) => {
             Source::http(http.url.clone())
         }
         file @ (Source::File(_) | Source::Glob(_)) => file.clone(),
-    };
-    build(like.name.clone(), source, preset, body, terms, &bounds)
+    }
 }
 
 fn build(
@@ -121,6 +143,28 @@ fn build(
     preset: Option<&'static Preset>,
     body: BodyRead,
     terms: Terms,
+    bounds: &Bounds,
+) -> Feed {
+    let interval = terms.interval.value;
+    assemble(
+        name,
+        source,
+        preset,
+        body,
+        interval,
+        terms.into_terms(),
+        bounds,
+    )
+}
+
+/// Puts the parts of a feed together.
+pub(super) fn assemble(
+    name: Name,
+    source: Source,
+    preset: Option<&'static Preset>,
+    body: BodyRead,
+    interval: Duration,
+    terms: FeedTerms,
     bounds: &Bounds,
 ) -> Feed {
     let publisher = preset.filter(|preset| preset::is_asked(preset, &source));
@@ -136,8 +180,9 @@ fn build(
         source,
         limits: bounds.limits(&body),
         recipe: body.recipe,
-        interval: terms.interval.value,
-        terms: terms.into_terms(),
+        interval,
+        max_stale: bounds.max_stale.value,
+        terms,
         brakes: bounds.brakes(),
     }
 }
@@ -155,9 +200,14 @@ fn terms(section: &mut Section<'_>) -> Terms {
     }
 }
 
-fn bounds(section: &mut Section<'_>) -> Bounds {
+/// Reads the bounds; how soon a body is taken for frozen, the publisher's own rhythm says, if it is known.
+pub(super) fn bounds(section: &mut Section<'_>, publisher: Option<&Preset>) -> Bounds {
     let count = |least: u64| whole(least..=1_000_000_000);
+    let max_stale = publisher
+        .and_then(Preset::max_stale)
+        .or(defaults::MAX_STALE);
     Bounds {
+        max_stale: section.read("max_stale", max_stale, span_or_off),
         may_be_empty: section.read("may_be_empty", defaults::MAY_BE_EMPTY, boolean),
         min_entries: section.read("min_entries", defaults::MIN_ENTRIES, count(0)),
         max_entries: section.read("max_entries", defaults::MAX_ENTRIES, count(1)),
@@ -169,7 +219,7 @@ fn bounds(section: &mut Section<'_>) -> Bounds {
     }
 }
 
-fn span() -> impl Fn(&Item<'_>) -> Result<Duration, Problems> {
+pub(super) fn span() -> impl Fn(&Item<'_>) -> Result<Duration, Problems> {
     duration(SECOND..=LONGEST)
 }
 
@@ -180,7 +230,7 @@ fn span_or_off(item: &Item<'_>) -> Result<Option<Duration>, Problems> {
     }
 }
 
-fn judge(section: &mut Section<'_>, feed: &Terms, bounds: &Bounds) {
+fn judge(section: &mut Section<'_>, feed: &Terms) {
     let three = feed.interval.value.saturating_mul(3);
     section.rule(
         &[&feed.ttl.at, &feed.interval.at],
@@ -191,16 +241,6 @@ fn judge(section: &mut Section<'_>, feed: &Terms, bounds: &Bounds) {
                 duration_text(feed.ttl.value),
                 duration_text(feed.interval.value),
                 duration_text(three),
-            )
-        },
-    );
-    section.rule(
-        &[&bounds.min_entries.at, &bounds.max_entries.at],
-        bounds.min_entries.value <= bounds.max_entries.value,
-        || {
-            format!(
-                "min_entries ({}) is more than max_entries ({}), so that no snapshot could be taken",
-                bounds.min_entries.value, bounds.max_entries.value
             )
         },
     );
@@ -239,6 +279,26 @@ impl Terms {
 }
 
 impl Bounds {
+    /// Rules between the bounds.
+    pub(super) fn judge(&self, section: &mut Section<'_>, interval: &Found<Duration>) {
+        let (min, max) = (&self.min_entries, &self.max_entries);
+        section.rule(&[&min.at, &max.at], min.value <= max.value, || {
+            format!(
+                "min_entries ({}) is more than max_entries ({}), so that no snapshot could be taken",
+                min.value, max.value
+            )
+        });
+        let stale = &self.max_stale;
+        let longer = stale.value.is_none_or(|stale| stale > interval.value);
+        section.rule(&[&stale.at, &interval.at], longer, || {
+            format!(
+                "a max_stale of {} is not longer than the interval of {}, so that it would always look frozen",
+                duration_text(stale.value.unwrap_or_default()),
+                duration_text(interval.value),
+            )
+        });
+    }
+
     fn limits(&self, body: &BodyRead) -> Limits {
         Limits {
             stored: self.max_size.value,

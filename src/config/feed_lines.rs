@@ -13,14 +13,25 @@ use crate::parse::{Format, Recipe};
 use super::lines::{Line, path_text, whole};
 use super::value::{duration_text, size_text, word_of};
 use super::words::Protocol;
-use super::{Feed, address, body, feed, preset, sent, words};
+use super::{Feed, address, body, feed, guard_list, keys, preset, sent, words};
 
 /// A key with its value.
 type Entry = (&'static str, Value);
 
 /// Every key that means something to the feed.
 pub(super) fn lines(one: &Feed) -> Vec<Line> {
-    let mut defaults = entries(&feed::with_defaults(one));
+    beside(one, entries(&feed::with_defaults(one)))
+}
+
+/// Every key that means something to the guard list.
+pub(super) fn of_guard_list(one: &Feed) -> Vec<Line> {
+    let known = |line: &Line| keys::GUARD_LIST.iter().any(|key| key.name == line.key);
+    let lines = beside(one, entries(&guard_list::with_defaults(one)));
+    lines.into_iter().filter(known).collect()
+}
+
+/// The feed's keys, each beside what it would be if the file did not say.
+fn beside(one: &Feed, mut defaults: Vec<Entry>) -> Vec<Line> {
     for format in [Format::Auto, Format::Json, Format::Stix, Format::Misp] {
         defaults.extend(columns(&Recipe::new(format)));
     }
@@ -72,6 +83,7 @@ fn entries(feed: &Feed) -> Vec<Entry> {
     entries.extend(along);
     entries.push(("interval", duration_text(feed.interval).into()));
     entries.extend(terms(&feed.terms));
+    entries.push(("max_stale", off(feed.max_stale).into()));
     entries.extend(brakes(&feed.brakes));
     entries.extend(limits(&feed.limits));
     entries
@@ -124,8 +136,11 @@ fn along(http: &HttpSource) -> Vec<Entry> {
     entries
 }
 
+fn off(span: Option<Duration>) -> String {
+    span.map_or("off".to_owned(), duration_text)
+}
+
 fn terms(terms: &FeedTerms) -> Vec<Entry> {
-    let off = |span: Option<Duration>| span.map_or("off".to_owned(), duration_text);
     vec![
         ("ttl", duration_text(terms.ttl).into()),
         ("confidence", terms.confidence.into()),

@@ -36,6 +36,7 @@ pub(super) fn read(section: &mut Section<'_>) -> (Guard, Found<bool>) {
         allow_private: allow_private.value,
         allow: allow.value,
         files: files.value,
+        lists: Vec::new(),
     };
     (guard, allow_private)
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use toml::de::DeTable;
 
+use crate::ledger::BY_HAND;
 use crate::model::Name;
 
 use super::fault::Fault;
@@ -45,6 +46,8 @@ pub(super) fn presence(root: &DeTable<'_>) -> Vec<Fault> {
 pub(super) fn unique_names<'a>(names: impl Iterator<Item = &'a Found<Name>>) -> Vec<Fault> {
     let mut first: BTreeMap<&Name, &At> = BTreeMap::new();
     let mut faults = Vec::new();
+    let mut names: Vec<_> = names.collect();
+    names.sort_by_key(|found| found.at.line);
     for Found { value, at } in names {
         if let Some(before) = first.get(value) {
             faults.push(at.fault(format!(
@@ -56,6 +59,18 @@ pub(super) fn unique_names<'a>(names: impl Iterator<Item = &'a Found<Name>>) -> 
         }
     }
     faults
+}
+
+/// The ledger keeps what the operator says by hand under a name of its own.
+pub(super) fn reserved_names<'a>(names: impl Iterator<Item = &'a Found<Name>>) -> Vec<Fault> {
+    let reserved = names.filter(|found| found.value.as_str() == BY_HAND);
+    reserved
+        .map(|found| {
+            found.at.fault(
+                "the name is kept for what is blocked by hand (`feedwall block`); write another",
+            )
+        })
+        .collect()
 }
 
 /// Two firewalls with one account would each take the other's entries for a stranger's, and both call at the full rate.

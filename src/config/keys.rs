@@ -76,15 +76,41 @@ pub(super) const GUARD: &[Key] = &[
     built("allow_private"),
     built("allow"),
     built("files"),
-    later(
-        "list",
-        "[[guard.list]]",
-        "allowlists come from `allow` and `files` alone",
-    ),
+    section("list", "[[guard.list]]"),
 ];
 
 /// `[guard] min_prefix`
 pub(super) const MIN_PREFIX: &[Key] = &[built("v4"), built("v6")];
+
+/// `[[guard.list]]`
+pub(super) const GUARD_LIST: &[Key] = &[
+    own("name"),
+    own("preset"),
+    own("url"),
+    own("url_key"),
+    own("path"),
+    own("format"),
+    own("column"),
+    own("where"),
+    own("delimiter"),
+    own("items"),
+    own("member"),
+    own("header"),
+    own("query"),
+    own("auth"),
+    built("proxy"),
+    built("ca_file"),
+    own("interval"),
+    own("max_stale"),
+    own("may_be_empty"),
+    own("min_entries"),
+    own("max_entries"),
+    own("max_shrink"),
+    own("max_growth"),
+    built("max_size"),
+    built("max_unpacked"),
+    built("timeout"),
+];
 
 /// `[[feed]]` and `[defaults]`
 pub(super) const FEED: &[Key] = &[
@@ -118,6 +144,7 @@ pub(super) const FEED: &[Key] = &[
     built("on_delist"),
     built("max_age"),
     built("urls"),
+    built("max_stale"),
     built("may_be_empty"),
     built("min_entries"),
     built("max_entries"),
@@ -184,10 +211,10 @@ pub(super) fn refusal(keys: &[Key], name: &str, shown: &str, in_defaults: bool) 
     }
 }
 
-/// Whether no two feeds share the key.
-pub(super) fn is_own(keys: &[Key], name: &str) -> bool {
+/// Whether sections share the key, so that `[defaults]` may hold it for them.
+pub(super) fn is_shared(keys: &[Key], name: &str) -> bool {
     keys.iter()
-        .any(|key| key.name == name && key.state == State::Own)
+        .any(|key| key.name == name && key.state == State::Built)
 }
 
 fn unknown(keys: &[Key], name: &str, shown: &str) -> String {

@@ -60,6 +60,12 @@ pub(super) fn blocks(config: &Config) -> Vec<Block> {
             lines: guard(&config.guard),
         },
     ];
+    blocks.extend(config.guard.lists.iter().map(|one| Block {
+        header: "[[guard.list]]",
+        title: format!("guard list `{}`", one.name),
+        name: Some(one.name.to_string()),
+        lines: feed_lines::of_guard_list(one),
+    }));
     blocks.extend(config.feeds.iter().map(|one| Block {
         header: "[[feed]]",
         title: format!("feed `{}`", one.name),

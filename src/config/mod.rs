@@ -18,6 +18,7 @@ mod feed_lines;
 mod fetching;
 mod firewall;
 mod guard;
+mod guard_list;
 mod judge;
 mod keys;
 mod l4;
@@ -89,7 +90,7 @@ pub struct Fetch {
 }
 
 /// What must never be blocked, beside the built-in ranges.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Guard {
     /// The widest networks that may be blocked.
     pub min_prefix: MinPrefix,
@@ -99,6 +100,8 @@ pub struct Guard {
     pub allow: Vec<Indicator>,
     /// Patterns of absolute paths, valid for the `glob` crate, of plain text allowlists.
     pub files: Vec<String>,
+    /// `[[guard.list]]`, in the file's order: feeds whose listings must not be blocked, and never age out.
+    pub lists: Vec<Feed>,
 }
 
 /// One feed.
@@ -118,6 +121,8 @@ pub struct Feed {
     pub recipe: Recipe,
     /// How often it is asked.
     pub interval: Duration,
+    /// How long its body may stay the same before it is taken for frozen.
+    pub max_stale: Option<Duration>,
     /// The least time between two polls that its publisher takes, where one is known.
     pub floor: Option<Duration>,
     /// What its listings are worth.
@@ -165,12 +170,50 @@ impl Config {
         self.feeds.iter().find(|feed| feed.name == *name)
     }
 
+    /// Whatever is polled: the feeds, and the guard lists.
+    pub fn polled(&self) -> impl Iterator<Item = &Feed> {
+        self.feeds.iter().chain(&self.guard.lists)
+    }
+
+    /// What holds where no file says anything: no feed, and no firewall.
+    #[must_use]
+    pub fn nothing() -> Self {
+        Self {
+            ledger: Ledger {
+                path: defaults::LEDGER_PATH.into(),
+                keep_history: defaults::KEEP_HISTORY,
+            },
+            fetch: Fetch {
+                contact: defaults::CONTACT,
+            },
+            guard: Guard {
+                min_prefix: defaults::MIN_PREFIX,
+                allow_private: defaults::ALLOW_PRIVATE,
+                allow: Vec::new(),
+                files: Vec::new(),
+                lists: Vec::new(),
+            },
+            feeds: Vec::new(),
+            firewalls: Vec::new(),
+            l4: L4::new(defaults::SITE, defaults::CREDENTIALS),
+            warnings: Vec::new(),
+        }
+    }
+
     /// The firewall of that name.
     #[must_use]
     pub fn firewall(&self, name: &Name) -> Option<&Firewall> {
         self.firewalls
             .iter()
             .find(|firewall| firewall.name == *name)
+    }
+}
+
+impl Feed {
+    /// A feed of which no file says anything but its name and its source.
+    #[must_use]
+    pub fn plain(name: Name, source: Source, min_prefix: MinPrefix) -> Self {
+        feed::plain(name, source, min_prefix)
     }
 }
 

@@ -48,6 +48,17 @@ pub(super) fn is_feed(preset: &Preset) -> Result<(), Problems> {
     }
 }
 
+/// A preset that may be a guard list.
+pub(super) fn is_guard(preset: &Preset) -> Result<(), Problems> {
+    match &preset.standing {
+        Standing::Guard => Ok(()),
+        Standing::Feed | Standing::Retired(_) | Standing::Unfit(_) => wrong(format!(
+            "{} does not list what must not be blocked",
+            shown(&preset.name)
+        )),
+    }
+}
+
 fn known(item: &Item<'_>) -> Result<&'static Preset, Problems> {
     let written = text(item, "the name of a feed of the catalogue")?;
     catalog::find(written).map_or_else(|| unknown(written), Ok)
@@ -71,8 +82,13 @@ impl Taken {
     }
 
     /// The preset, if it is its publisher whom `source` asks: what the publisher wants holds for nobody else.
-    pub(super) fn publisher(&self, source: &Source) -> Option<&'static Preset> {
+    fn publisher(&self, source: &Source) -> Option<&'static Preset> {
         self.preset.filter(|preset| is_asked(preset, source))
+    }
+
+    /// The preset, if it is its publisher whom the feed asks.
+    pub(super) fn publisher_of(&self, source: Option<&Found<Source>>) -> Option<&'static Preset> {
+        source.and_then(|source| self.publisher(&source.value))
     }
 
     /// Holds the feed to what its publisher wants, and remarks on what is no more.

@@ -10,7 +10,7 @@ use super::fault::{ConfigError, ConfigFaults, Fault, Lines};
 use super::keys::Key;
 use super::section::{Section, kind};
 use super::value::shown;
-use super::{Config, feed, fetching, firewall, guard, judge, keys, l4, ledger, syntax};
+use super::{Config, feed, fetching, firewall, guard, guard_list, judge, keys, l4, ledger, syntax};
 
 /// A file larger than this is no config.
 const MOST_BYTES: u64 = 8 << 20;
@@ -112,6 +112,20 @@ impl Reading {
             feeds.push(feed::read(&mut section, &around));
             self.done(section);
         }
+
+        let none = DeTable::new();
+        let guards = root.get("guard").and_then(|item| item.get_ref().as_table());
+        let mut lists = Vec::new();
+        for mut section in self.several(
+            lines,
+            guards.unwrap_or(&none),
+            "guard.list",
+            keys::GUARD_LIST,
+        ) {
+            section.fall_back_to(&defaults);
+            lists.push(guard_list::read(&mut section, &around));
+            self.done(section);
+        }
         self.done(defaults);
 
         let mut firewalls = Vec::new();
@@ -134,7 +148,10 @@ impl Reading {
 
         self.faults.extend(judge::presence(root));
         self.faults.extend(judge::unique_names(
-            feeds.iter().filter_map(|feed| feed.name.as_ref()),
+            feeds
+                .iter()
+                .chain(&lists)
+                .filter_map(|feed| feed.name.as_ref()),
         ));
         self.faults.extend(judge::unique_names(
             firewalls
@@ -143,11 +160,18 @@ impl Reading {
         ));
         self.faults.extend(judge::unique_accounts(&firewalls));
         self.faults.extend(judge::history(&keep_history, &feeds));
+        self.faults.extend(judge::reserved_names(
+            feeds
+                .iter()
+                .chain(&lists)
+                .filter_map(|feed| feed.name.as_ref()),
+        ));
         self.warnings.extend(judge::shared_sources(&feeds));
+        let lists = lists.into_iter().filter_map(|list| list.feed).collect();
         Config {
             ledger,
             fetch,
-            guard,
+            guard: super::Guard { lists, ..guard },
             feeds: feeds.into_iter().filter_map(|feed| feed.feed).collect(),
             firewalls: firewalls
                 .into_iter()
@@ -188,7 +212,7 @@ impl Reading {
         Section::new(lines, place, line, nothing, keys)
     }
 
-    /// The sections `[[name]]`, in the file's order.
+    /// The sections `[[name]]` of a table, in the file's order; `name` is written with what stands above it.
     fn several<'a>(
         &mut self,
         lines: &'a Lines<'a>,
@@ -196,7 +220,8 @@ impl Reading {
         name: &str,
         keys: &'static [Key],
     ) -> Vec<Section<'a>> {
-        let Some(item) = root.get(name) else {
+        let key = name.rsplit('.').next().unwrap_or(name);
+        let Some(item) = root.get(key) else {
             return Vec::new();
         };
         let items = item

@@ -112,6 +112,11 @@ impl<'a> Section<'a> {
         section
     }
 
+    /// Whether this is `[defaults]` itself, which speaks for no feed alone.
+    pub fn is_defaults(&self) -> bool {
+        self.own.place == "[defaults]"
+    }
+
     /// Looks into `[defaults]` for what this section and its preset do not say.
     pub fn fall_back_to(&mut self, defaults: &Section<'a>) {
         self.behind.push(Table {
@@ -257,7 +262,7 @@ impl<'a> Section<'a> {
 
     /// The nearest table that has the key, and what stands there.
     fn written(&self, key: &str) -> Option<(&Table<'a>, &'a Item<'a>)> {
-        let shared = !keys::is_own(self.keys, key);
+        let shared = keys::is_shared(self.keys, key);
         let mut tables = std::iter::once(&self.own).chain(&self.behind);
         tables.find_map(|table| {
             let open = shared || table.origin != Origin::Defaults;
@@ -287,7 +292,7 @@ impl<'a> Section<'a> {
 
     fn check_keys(&mut self) {
         let in_root = self.own.place.is_empty();
-        let in_defaults = self.own.place == "[defaults]";
+        let in_defaults = self.is_defaults();
         for (key, item) in self.own.values {
             let name = key.get_ref();
             let shown = match item.get_ref() {

@@ -52,7 +52,7 @@ pub(super) fn read(
                     value: address,
                     at: url.at,
                 };
-                judge_url(section, &url, &along, allow_private);
+                judge_url(section, &url, protocol.value, &along, allow_private);
                 along.remark(section);
                 let source = protocol.value.source(along.into_http(url.value));
                 Some(Found {
@@ -102,6 +102,7 @@ fn along(section: &mut Section<'_>) -> Along {
 fn judge_url(
     section: &mut Section<'_>,
     url: &Found<Url>,
+    protocol: Protocol,
     along: &Along,
     allow_private: &Found<bool>,
 ) {
@@ -123,7 +124,9 @@ fn judge_url(
     section.rule(&[&key.at, &url.at], place || key.value.is_none(), || {
         "has no place to go to; write `{key}` into the path of the `url`".to_owned()
     });
-    if !place && url.at.origin == Origin::Own && address::seems_keyed(&url.value) {
+    // A TAXII collection's own name looks like a key.
+    let plain = protocol == Protocol::Plain && url.at.origin == Origin::Own;
+    if plain && !place && address::seems_keyed(&url.value) {
         section.warn(
             &url.at,
             "a part of it looks like a key, which `check --print` would show; if it is one, write `{key}` in its place, and where the key is found as `url_key`",

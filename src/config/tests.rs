@@ -74,7 +74,7 @@ fn every_fault_has_its_words() {
 fn the_sample_passes() {
     let config = parsed(SAMPLE);
     assert_eq!(config.warnings, Vec::<String>::new());
-    assert_eq!(config.feeds.len(), 4);
+    assert_eq!(config.feeds.len(), 5);
     assert_eq!(
         config.feed(&name("soc")).unwrap().source,
         Source::File(PathBuf::from("/srv/soc/block.txt"))
@@ -126,6 +126,7 @@ fn every_key_is_read_printed_and_refused_as_its_table_says() {
     let tables = [
         ("[ledger]", keys::LEDGER),
         ("[guard]", keys::GUARD),
+        ("[[guard.list]]", keys::GUARD_LIST),
         ("[[feed]]", keys::FEED),
         ("[[firewall]]", keys::FIREWALL),
         ("[l4]", keys::L4),
@@ -137,13 +138,17 @@ fn every_key_is_read_printed_and_refused_as_its_table_says() {
                 .filter(|block| block.header == header)
                 .flat_map(|block| &block.lines)
         };
-        let printed: BTreeSet<_> = lines().map(|line| line.key).collect();
+        let mut printed: BTreeSet<_> = lines().map(|line| line.key).collect();
+        if header == "[guard]" {
+            // Its sections are printed after it, each under its own header.
+            printed.insert("list");
+        }
         let is_built = |key: &&Key| !matches!(key.state, State::Later(_));
         let built: BTreeSet<_> = table.iter().filter(is_built).map(|key| key.name).collect();
         assert_eq!(printed, built, "{header}");
         for key in built {
             // These have one value only, as long as nothing else is built.
-            let alone = ["kind", "expand_networks"].contains(&key);
+            let alone = ["kind", "expand_networks", "list"].contains(&key);
             let changed = lines().any(|line| line.key == key && !line.is_default());
             assert!(changed || alone, "{header} {key} is not tried");
         }
@@ -205,6 +210,15 @@ on_delist = \"withdraw\"
 name = \"b\"
 url = \"https://feeds.example.net/a.txt\"
 
+[[feed]]
+name = \"tor\"
+preset = \"tor-exits\"
+interval = \"10m\"
+
+[[feed]]
+name = \"gone\"
+preset = \"sslbl\"
+
 [[firewall]]
 name = \"prod\"
 ";
@@ -212,6 +226,8 @@ name = \"prod\"
     test.toml:2: [guard]: allow: 192.0.0.0/3 is very wide: nothing inside it can be blocked
     test.toml:8: [[feed]] "a": on_delist: has no effect: an incremental feed only adds, so nothing is missing from it
     test.toml:12: [[feed]] "b": url: the feed on line 6 reads the same, so that one source counts as two witnesses
+    test.toml:17: [[feed]] "tor": interval: its publisher locks out who asks more than once in 30m, so that it is asked no more often
+    test.toml:21: [[feed]] "gone": preset: "sslbl" is no more: abuse.ch retired it on 2025-01-03; use threatfox or feodo instead
     "#);
 }
 

@@ -112,6 +112,19 @@ pub(super) fn format(item: &Item<'_>) -> Result<(Format, Protocol), Problems> {
     named(item, FORMATS)
 }
 
+/// The format of a list of what must not be blocked.
+pub(super) fn list_format(item: &Item<'_>) -> Result<(Format, Protocol), Problems> {
+    let fits = |format| {
+        matches!(
+            format,
+            Format::Text | Format::Csv | Format::Json | Format::Ndjson
+        )
+    };
+    let plain = FORMATS.iter().filter(|(_, (format, _))| fits(*format));
+    let formats: Vec<Named> = plain.copied().chain([WARNINGLIST]).collect();
+    named(item, &formats)
+}
+
 fn named(item: &Item<'_>, formats: &[Named]) -> Result<(Format, Protocol), Problems> {
     let written = text(item, "the name of a format")?;
     let words = || formats.iter().map(|(word, _)| *word);

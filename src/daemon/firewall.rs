@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::ledger::FirewallRow;
+use crate::ledger::{FeedRow, FirewallRow, Role};
 use crate::model::UnixTime;
-use crate::plan::Plan;
+use crate::plan::{LeftOut, Plan};
 use crate::stage::reconcile::{self, ReadSummary};
 use crate::stage::send::{self, Link, SendSummary, Stop};
 use crate::stage::{Context, StageError, replan};
@@ -78,6 +78,13 @@ pub(super) fn tell_plan(link: &Link, plan: &Plan) {
             held = plan.held_deletes,
             wanted = plan.wanted_deletes,
             "deletes beyond max_delete wait for `feedwall approve --firewall {}`", link.config.name
+        );
+    }
+    if let Some(waiting) = plan.left_out.get(&LeftOut::GuardsUnheard) {
+        tracing::warn!(
+            firewall = %link.config.name,
+            waiting,
+            "nothing is added before every guard list has been heard once"
         );
     }
     tracing::info!(
@@ -244,12 +251,17 @@ async fn wait(
     }
 }
 
-/// The first plan waits for feeds that this ledger has never heard, but not for ever.
+/// The first plan waits for feeds that this ledger has never heard, but not for ever: a plan adds nothing until every
+/// guard list was heard, and what else it holds need not wait.
 async fn wait_for_feeds(session: &Session, cancel: &CancellationToken) -> anyhow::Result<()> {
     let deadline = session.ctx.clock.now().plus(FIRST_WAIT);
     loop {
         let feeds = session.ctx.ledger.feeds().await?;
-        let unheard = |row: &crate::ledger::FeedRow| row.configured && row.last_poll.is_none();
+        let unheard = |row: &FeedRow| match row.role {
+            _ if !row.configured => false,
+            Role::Feed => row.last_poll.is_none(),
+            Role::Guard(_) => row.last_good.is_none(),
+        };
         let now = session.ctx.clock.now();
         if !feeds.iter().any(unheard) || now >= deadline {
             return Ok(());

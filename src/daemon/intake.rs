@@ -81,7 +81,7 @@ fn configured<'a>(
     rows: &'a [FeedRow],
     wanted: impl Fn(&FeedRow) -> bool + 'a,
 ) -> impl Iterator<Item = &'a Feed> {
-    session.config.feeds.iter().filter(move |feed| {
+    session.config.polled().filter(move |feed| {
         rows.iter()
             .find(|row| row.name == feed.name)
             .is_some_and(&wanted)
@@ -110,5 +110,7 @@ fn tell(summary: &PollSummary) {
         ),
         PollEnd::Held(why) => tracing::warn!(%feed, why, "feed held"),
         PollEnd::Failed(why) => tracing::warn!(%feed, why, "feed failed"),
+        PollEnd::Frozen(why) => tracing::warn!(%feed, why, "feed frozen"),
+        PollEnd::Retired(why) => tracing::warn!(%feed, why, "feed retired"),
     }
 }

@@ -30,7 +30,12 @@ impl OnceSummary {
     /// Whether something waits for a person, or failed for now.
     #[must_use]
     pub fn needs_you(&self) -> bool {
-        let poll = |poll: &PollSummary| matches!(poll.end, PollEnd::Held(_) | PollEnd::Failed(_));
+        let poll = |poll: &PollSummary| match poll.end {
+            PollEnd::Unchanged | PollEnd::Recorded { .. } => false,
+            PollEnd::Held(_) | PollEnd::Failed(_) | PollEnd::Frozen(_) | PollEnd::Retired(_) => {
+                true
+            }
+        };
         // What the cloud will not have stays off its list until a person has looked.
         let refused = [LeftOut::Quarantined, LeftOut::ClassRefused];
         let held = |plan: &Plan| {
@@ -71,6 +76,7 @@ impl Session {
             () = cancel.cancelled() => return Ok(self.stopped()),
             polls = intake::poll_all(&self) => polls?,
         };
+        watch::sweep(&self).await?;
         let mut summary = OnceSummary {
             polls,
             firewalls: Vec::new(),

@@ -8,8 +8,9 @@ use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::cloud::{Limits, Surroundings};
-use crate::config::Config;
+use crate::config::{Config, Feed};
 use crate::fetch::Fetcher;
+use crate::model::{FeedTerms, Name};
 use crate::stage::replan::{GuardMaterial, Heard};
 use crate::stage::send::{self, Link};
 use crate::stage::{Context, StageError};
@@ -41,11 +42,11 @@ impl Session {
     ) -> anyhow::Result<Self> {
         let guards = GuardMaterial::read(config)?;
         let fetcher = fetcher(config)?;
-        let feeds = config
-            .feeds
-            .iter()
-            .map(|feed| (&feed.name, &feed.terms, feed.recipe.fingerprint()));
-        ctx.ledger.configure_feeds(feeds).await?;
+        ctx.ledger
+            .configure_feeds(config.feeds.iter().map(known))
+            .await?;
+        let lists = config.guard.lists.iter().map(known);
+        ctx.ledger.configure_guard_lists(lists).await?;
         let names = config.firewalls.iter().map(|firewall| &firewall.name);
         ctx.ledger.configure_firewalls(names).await?;
         let mut links = Vec::new();
@@ -104,6 +105,11 @@ impl Session {
 /// How a loop ended; one that broke off in a panic must not look like a stop that somebody asked for.
 fn outcome(ended: Result<anyhow::Result<()>, JoinError>) -> anyhow::Result<()> {
     ended.map_err(|fault| StageError::Task(fault.to_string()))?
+}
+
+/// What the ledger is told of a feed.
+fn known(feed: &Feed) -> (&Name, &FeedTerms, String) {
+    (&feed.name, &feed.terms, feed.recipe.fingerprint())
 }
 
 async fn recover(ctx: &Context, link: &Link) -> anyhow::Result<()> {

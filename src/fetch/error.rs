@@ -328,12 +328,21 @@ impl FetchError {
     }
 }
 
+impl FetchError {
+    /// Whether the publisher says that it has ended the feed for good (410, RFC 9110 §15.5.11).
+    #[must_use]
+    pub fn is_gone(&self) -> bool {
+        matches!(self, Self::Status { status: 410, .. })
+    }
+}
+
 fn advice(status: u16) -> &'static str {
     match status {
         401 | 403 | 407 => {
             " (refused); check the feed's key, and whether the publisher has locked this address out"
         }
-        404 | 410 => " (not there); check whether the feed has moved or ended",
+        404 => " (not there); check whether the feed has moved or ended",
+        410 => " (gone for good); its publisher has ended it",
         429 => " (asked too often); a longer interval may be needed",
         500..=599 => " (the publisher's fault); it is tried again later",
         _ => "; only 200 and 304 count as good answers",

@@ -132,6 +132,28 @@ impl Ledger {
             .collect()
     }
 
+    /// Lets the quarantined entries of one indicator, or all of a firewall, be sent again. Returns how many.
+    ///
+    /// # Errors
+    /// When the ledger cannot be written.
+    pub async fn release_quarantine(
+        &self,
+        firewall: i64,
+        indicator: Option<&Indicator>,
+    ) -> Result<u64> {
+        let mut tx = self.begin().await?;
+        let released = sqlx::query(
+            "DELETE FROM quarantine WHERE firewall_id = ?1 AND (?2 IS NULL OR key = ?2)",
+        )
+        .bind(firewall)
+        .bind(indicator.map(Indicator::key))
+        .execute(&mut *tx)
+        .await?
+        .rows_affected();
+        tx.commit().await?;
+        Ok(released)
+    }
+
     /// Remembers for a day what a firewall turned out to refuse.
     ///
     /// # Errors

@@ -4,6 +4,7 @@ use std::fmt;
 use std::io::{self, Read};
 
 use crate::model::{Brakes, Mode};
+use crate::parse::{Reason, Snapshot};
 
 /// What is known of a parsed body when it is judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +19,8 @@ pub struct Facts {
     pub rejected: u64,
     /// It begins like a web page.
     pub html: bool,
+    /// It stops inside its last line, and nothing says that it ends there.
+    pub cut: bool,
     /// Indicators in the last good snapshot; `None` before the first one.
     pub before: Option<u64>,
 }
@@ -27,6 +30,8 @@ pub struct Facts {
 pub enum Doubt {
     /// A web page with a good status: an error page, a login, a block page.
     Html,
+    /// It stops inside its last line.
+    Cut,
     /// Nothing in it.
     Empty,
     /// More than half of the rows were rejected.
@@ -67,6 +72,45 @@ pub enum Doubt {
 /// Fewer indicators than this in either snapshot are too few to judge a change of size by.
 const FEW: u64 = 20;
 
+/// What is known of a body once it has been parsed; `before` are the indicators of the last good snapshot.
+#[must_use]
+pub fn facts(snapshot: &Snapshot, html: bool, before: Option<u64>) -> Facts {
+    let rejects = snapshot.rejects();
+    let by_reason = rejects.by_reason();
+    let of = |wanted| by_reason.iter().find(|(reason, _)| *reason == wanted);
+    // Understood, and passed over on purpose: such a row says nothing against the body.
+    let shared = of(Reason::SharedHost).map_or(0, |(_, tally)| tally.count);
+    Facts {
+        indicators: snapshot.len() as u64,
+        overflowed: snapshot.overflowed(),
+        rows: snapshot.tally().rows,
+        rejected: rejects.total() - shared,
+        html,
+        cut: of(Reason::CutShort).is_some(),
+        before,
+    }
+}
+
+/// Why a body is never recorded, whoever approves it: it breaks off, or is a list that must not be read.
+#[must_use]
+pub fn unreadable(snapshot: &Snapshot) -> Option<String> {
+    const REASONS: [Reason; 6] = [
+        Reason::JsonEnds,
+        Reason::JsonBroken,
+        Reason::JsonGoesOn,
+        Reason::KeyTwice,
+        Reason::Fragments,
+        Reason::NoWarninglist,
+    ];
+    if !snapshot.broken() {
+        return None;
+    }
+    let found = snapshot.rejects().by_reason();
+    let is_there = |reason: &&Reason| found.iter().any(|(one, _)| one == *reason);
+    let reason = REASONS.iter().find(is_there).unwrap_or(&Reason::JsonEnds);
+    Some(format!("the body cannot be taken: {reason}"))
+}
+
 /// Judges a parsed body.
 ///
 /// # Errors
@@ -75,6 +119,9 @@ pub fn judge(brakes: &Brakes, mode: Mode, facts: &Facts) -> Result<(), Doubt> {
     let found = facts.indicators;
     if facts.html {
         return Err(Doubt::Html);
+    }
+    if facts.cut {
+        return Err(Doubt::Cut);
     }
     if facts.rejected.saturating_mul(2) > facts.rows {
         return Err(Doubt::MostlyRejected {
@@ -143,6 +190,9 @@ impl fmt::Display for Doubt {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Html => out.write_str("the body is a web page, not a feed"),
+            Self::Cut => out.write_str(
+                "the body stops inside its last line, and nothing says that it ends there: it may be cut short",
+            ),
             Self::Empty => out.write_str("the body lists nothing"),
             Self::MostlyRejected { rejected, rows } => {
                 write!(out, "{rejected} of {rows} rows could not be read")
@@ -181,6 +231,7 @@ fn ratio(part: u64, whole: u64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::parse::{Format, Recipe, Text, Urls};
 
     fn brakes() -> Brakes {
         Brakes {
@@ -199,6 +250,7 @@ mod tests {
             rows: indicators,
             rejected: 0,
             html: false,
+            cut: false,
             before,
         }
     }
@@ -249,6 +301,11 @@ mod tests {
             ..facts(1000, None)
         };
         assert_eq!(snapshot(html), Err(Doubt::Html));
+        let cut = Facts {
+            cut: true,
+            ..facts(1000, None)
+        };
+        assert_eq!(snapshot(cut), Err(Doubt::Cut));
         let rejected = Facts {
             rows: 1000,
             rejected: 501,
@@ -258,6 +315,64 @@ mod tests {
             snapshot(rejected),
             Err(Doubt::MostlyRejected { .. })
         ));
+    }
+
+    fn read(format: Format, body: &str, ends_surely: bool) -> Snapshot {
+        let text = Text {
+            body: &mut body.as_bytes(),
+            ends_surely,
+        };
+        let recipe = Recipe {
+            urls: Urls::Host,
+            ..Recipe::new(format)
+        };
+        Snapshot::read(&recipe, text, 100).unwrap()
+    }
+
+    #[test]
+    fn a_line_that_may_be_cut_short_holds_the_body() {
+        let body = "192.0.2.1\n192.0.2.89";
+        let whole = super::facts(&read(Format::Text, body, true), false, None);
+        assert_eq!((whole.cut, whole.indicators), (false, 2));
+        let cut = super::facts(&read(Format::Text, body, false), false, None);
+        assert_eq!((cut.cut, cut.indicators), (true, 1));
+    }
+
+    /// What a feed of pages on shared hosts lists is understood, and not taken: no reason to doubt the rest.
+    #[test]
+    fn hosts_that_many_share_do_not_count_against_a_body() {
+        let body =
+            "https://github.com/a/b\nhttps://github.com/c/d\nhttps://phish.example.net/\n?!\n";
+        let facts = super::facts(&read(Format::Text, body, true), false, None);
+        assert_eq!((facts.rows, facts.rejected), (4, 1));
+    }
+
+    #[test]
+    fn json_that_breaks_off_is_never_taken() {
+        for (format, body, words) in [
+            (
+                Format::Json,
+                "[\"192.0.2.1\", \"192.0.2",
+                Some(
+                    "the body cannot be taken: the JSON ends early, so that the body is cut short",
+                ),
+            ),
+            (Format::Json, "[\"192.0.2.1\"]", None),
+            (
+                Format::Ndjson,
+                "\"192.0.2.1\"\n{\"ip\": \"192.0",
+                Some(
+                    "the body cannot be taken: the JSON ends early, so that the body is cut short",
+                ),
+            ),
+            (Format::Text, "192.0.2.1\n?\n", None),
+        ] {
+            let snapshot = read(format, body, false);
+            assert_eq!(unreadable(&snapshot).as_deref(), words, "{body}");
+        }
+        let list = "{\"type\": \"regex\", \"list\": [\"a\"]}";
+        let why = unreadable(&read(Format::MispWarninglist, list, true)).unwrap();
+        assert!(why.starts_with("the body cannot be taken: "), "{why}");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! One feed's turn: fetch, compare, parse, judge, record.
 
-use std::io;
+use std::io::{self, Read as _};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -11,7 +11,8 @@ use crate::ledger::{Delta, FeedRow, FeedState, GoodBody, LedgerError, PollOutcom
 use crate::model::{FeedTerms, Mode, Name, UnixTime};
 use crate::parse::{Recipe, Record, Snapshot, Text};
 
-use super::contract::{self, Facts};
+use super::contract;
+use super::frozen::{self, frozen};
 use super::{Context, StageError};
 
 /// What a poll did.
@@ -19,6 +20,8 @@ use super::{Context, StageError};
 pub struct PollSummary {
     /// Which feed.
     pub feed: Name,
+    /// Nothing had been recorded of it before.
+    pub first: bool,
     /// How it ended.
     pub end: PollEnd,
     /// From asking to recorded.
@@ -41,13 +44,22 @@ pub enum PollEnd {
     Held(String),
     /// There is no body.
     Failed(String),
+    /// The body has been the same for too long, so that it renews nothing.
+    Frozen(String),
+    /// The publisher has ended the feed.
+    Retired(String),
 }
 
 /// A parsed body and what the contract asks of it.
 struct Parsed {
     snapshot: Snapshot,
     html: bool,
+    /// The beginning of the body, where it may say when it was made.
+    head: Vec<u8>,
 }
+
+/// So much of a body's beginning is looked at for what it says of itself.
+const HEAD: u64 = 16 << 10;
 
 /// Bodies larger than this are not kept while they are held.
 const LARGEST_HELD: u64 = 64 << 20;
@@ -66,25 +78,31 @@ pub async fn turn(
         ctx.ledger.feed(&feed.name).await?.ok_or_else(|| {
             LedgerError::Row(format!("the feed {} was never configured", feed.name))
         })?;
-    let end = match approved_body(ctx, fetcher, &row).await? {
-        Some(body) => record_approved(ctx, feed, &row, body).await?,
-        None => poll(ctx, fetcher, feed, &row).await?,
+    let end = match (feed.retired, approved_body(ctx, fetcher, &row).await?) {
+        (_, Some(body)) => record_approved(ctx, feed, &row, body).await?,
+        (Some(why), None) => retire(ctx, feed, &row, why.to_owned()).await?,
+        (None, None) => poll(ctx, fetcher, feed, &row).await?,
     };
     Ok(PollSummary {
         feed: feed.name.clone(),
+        first: row.last_good.is_none(),
         end,
         took: begun.elapsed(),
     })
 }
 
-/// Whether a poll changed what the plan is made of.
+/// Whether a poll changed what the plan is made of. That a feed was heard at all is much: plans wait for guard lists.
 #[must_use]
 pub fn changed(summary: &PollSummary) -> bool {
     match &summary.end {
         PollEnd::Recorded { delta, .. } => {
-            delta.added + delta.relisted + delta.renewed + delta.delisted > 0
+            summary.first || delta.added + delta.relisted + delta.renewed + delta.delisted > 0
         }
-        PollEnd::Unchanged | PollEnd::Held(_) | PollEnd::Failed(_) => false,
+        PollEnd::Unchanged
+        | PollEnd::Held(_)
+        | PollEnd::Failed(_)
+        | PollEnd::Frozen(_)
+        | PollEnd::Retired(_) => false,
     }
 }
 
@@ -108,11 +126,18 @@ async fn poll(
     let fetched = fetcher.fetch(&feed.source, &validators, &feed.limits).await;
     let now = ctx.clock.now();
     let body = match fetched {
+        Err(fault) if fault.is_gone() => {
+            return retire(ctx, feed, row, fault.to_string()).await;
+        }
         Err(fault) => {
             let retry_after = fault.retry_after();
             return fail(ctx, feed, row, fault.to_string(), retry_after, now).await;
         }
-        Ok(Fetched::NotModified) => return renew(ctx, feed, row, now).await,
+        Ok(Fetched::NotModified) => {
+            // Where the feed has moved to, an answer without a body does not say again.
+            let note = row.trouble.clone().filter(|_| row.state == FeedState::Good);
+            return renew(ctx, feed, row, note, now).await;
+        }
         Ok(Fetched::Body(body)) => *body,
     };
     for note in &body.notes {
@@ -132,7 +157,7 @@ async fn poll(
         ..row.clone()
     };
     if known && row.body_sha256.as_deref() == Some(body.sha256.as_slice()) {
-        return renew(ctx, feed, row, now).await;
+        return renew(ctx, feed, row, moved(feed, &body), now).await;
     }
     let (body, parsed) = match parse(body, feed).await? {
         (body, Ok(parsed)) => (body, parsed),
@@ -141,7 +166,15 @@ async fn poll(
             return fail(ctx, feed, row, trouble, None, now).await;
         }
     };
-    match contract::judge(&feed.brakes, mode, &facts(&parsed, row)) {
+    if let Some(why) = contract::unreadable(&parsed.snapshot) {
+        return fail(ctx, feed, row, why, None, now).await;
+    }
+    if let Some(why) = frozen_from_the_first(feed, row, &body, &parsed, now) {
+        return freeze(ctx, feed, row, why, now).await;
+    }
+    let before = row.last_good.map(|_| row.listed);
+    let facts = contract::facts(&parsed.snapshot, parsed.html, before);
+    match contract::judge(&feed.brakes, mode, &facts) {
         Ok(()) => record(ctx, feed, row, &body, parsed.snapshot).await,
         Err(doubt) => hold(ctx, feed, row, &body, doubt.to_string()).await,
     }
@@ -170,12 +203,16 @@ async fn record_approved(
     body: Body,
 ) -> Result<PollEnd, StageError> {
     let now = ctx.clock.now();
-    match parse(body, feed).await? {
-        (body, Ok(parsed)) => record(ctx, feed, row, &body, parsed.snapshot).await,
+    let (body, parsed) = match parse(body, feed).await? {
+        (body, Ok(parsed)) => (body, parsed),
         (_, Err(fault)) => {
             let trouble = format!("the approved body cannot be read: {fault}");
-            fail(ctx, feed, row, trouble, None, now).await
+            return fail(ctx, feed, row, trouble, None, now).await;
         }
+    };
+    match contract::unreadable(&parsed.snapshot) {
+        Some(why) => fail(ctx, feed, row, why, None, now).await,
+        None => record(ctx, feed, row, &body, parsed.snapshot).await,
     }
 }
 
@@ -198,24 +235,99 @@ async fn record(
     // Boxed, because the compiler cannot yet see that a future over this iterator may change threads.
     let records: Box<dyn Iterator<Item = Record> + Send + '_> =
         Box::new(snapshot.rows().map(crate::parse::Row::to_record));
+    if let Some(reach) = snapshot.tally().reach {
+        ctx.ledger.set_reach(row.id, reach).await?;
+    }
     let delta = ctx.ledger.record_body(row, &good, records, now).await?;
+    if let Some(note) = moved(feed, body) {
+        ctx.ledger.note_on_feed(row.id, &note).await?;
+    }
     Ok(PollEnd::Recorded { delta, rejected })
 }
 
+/// The body is the one that was recorded last.
 async fn renew(
     ctx: &Context,
     feed: &Feed,
     row: &FeedRow,
+    note: Option<String>,
+    now: UnixTime,
+) -> Result<PollEnd, StageError> {
+    let since = row.body_since.unwrap_or(now);
+    if let Some(why) = frozen(feed.max_stale, since, now) {
+        return freeze(ctx, feed, row, why, now).await;
+    }
+    let outcome = PollOutcome {
+        at: now,
+        next_poll: next_poll(feed, row, 0, None, now),
+        state: FeedState::Good,
+        trouble: note,
+    };
+    ctx.ledger.record_poll(row.id, &outcome).await?;
+    Ok(PollEnd::Unchanged)
+}
+
+async fn freeze(
+    ctx: &Context,
+    feed: &Feed,
+    row: &FeedRow,
+    why: String,
     now: UnixTime,
 ) -> Result<PollEnd, StageError> {
     let outcome = PollOutcome {
         at: now,
         next_poll: next_poll(feed, row, 0, None, now),
-        state: FeedState::Good,
-        trouble: None,
+        state: FeedState::Frozen,
+        trouble: Some(why.clone()),
     };
     ctx.ledger.record_poll(row.id, &outcome).await?;
-    Ok(PollEnd::Unchanged)
+    Ok(PollEnd::Frozen(why))
+}
+
+/// The first body of a feed may have been the same for years. Later ones changed under our eyes, whatever date is
+/// written into them.
+fn frozen_from_the_first(
+    feed: &Feed,
+    row: &FeedRow,
+    body: &Body,
+    parsed: &Parsed,
+    now: UnixTime,
+) -> Option<String> {
+    if row.body_sha256.is_some() {
+        return None;
+    }
+    let last_modified = body.validators.last_modified.as_deref();
+    let made_at = frozen::made_at(&parsed.head, last_modified, now)?;
+    frozen::frozen(feed.max_stale, made_at, now)
+}
+
+/// Its publisher has ended it, or the catalogue knows so. It is asked once a day, for the case that it was a mistake.
+async fn retire(
+    ctx: &Context,
+    feed: &Feed,
+    row: &FeedRow,
+    why: String,
+) -> Result<PollEnd, StageError> {
+    const AGAIN: Duration = Duration::from_secs(86_400);
+    let now = ctx.clock.now();
+    let trouble = format!("{why}. Its last listings end in their time; take it out of the config");
+    let outcome = PollOutcome {
+        at: now,
+        next_poll: next_poll(feed, row, 0, Some(AGAIN), now),
+        state: FeedState::Retired,
+        trouble: Some(trouble.clone()),
+    };
+    ctx.ledger.record_poll(row.id, &outcome).await?;
+    Ok(PollEnd::Retired(trouble))
+}
+
+/// What to say of a feed whose address leads elsewhere for good.
+fn moved(feed: &Feed, body: &Body) -> Option<String> {
+    let to = fetch::redact(body.moved_to.as_ref()?);
+    Some(format!(
+        "{} has moved for good to {to}: write that as its `url`, for the old address will not lead there for ever",
+        feed.source
+    ))
 }
 
 async fn fail(
@@ -282,18 +394,6 @@ fn next_poll(
     fetch::next_poll(&feed.name, feed.interval, feed.floor, &past)
 }
 
-fn facts(parsed: &Parsed, row: &FeedRow) -> Facts {
-    let snapshot = &parsed.snapshot;
-    Facts {
-        indicators: snapshot.len() as u64,
-        overflowed: snapshot.overflowed(),
-        rows: snapshot.tally().rows,
-        rejected: snapshot.rejects().total(),
-        html: parsed.html,
-        before: row.last_good.map(|_| row.listed),
-    }
-}
-
 /// Parses on a thread of its own: it is work for a processor, and not short.
 async fn parse(body: Body, feed: &Feed) -> Result<(Body, io::Result<Parsed>), StageError> {
     let (recipe, limits) = (feed.recipe.clone(), feed.limits.clone());
@@ -308,7 +408,8 @@ async fn parse(body: Body, feed: &Feed) -> Result<(Body, io::Result<Parsed>), St
 
 fn parse_here(body: &Body, recipe: &Recipe, limits: &Limits, most: usize) -> io::Result<Parsed> {
     // By a reader of its own: the first look into a body may give no more than a few bytes.
-    let html = contract::begins_like_html(body.reader(limits)?)?;
+    let mut head = Vec::new();
+    body.reader(limits)?.take(HEAD).read_to_end(&mut head)?;
     let mut reader = body.reader(limits)?;
     let text = Text {
         body: &mut reader,
@@ -316,6 +417,7 @@ fn parse_here(body: &Body, recipe: &Recipe, limits: &Limits, most: usize) -> io:
     };
     Ok(Parsed {
         snapshot: Snapshot::read(recipe, text, most)?,
-        html,
+        html: contract::looks_like_html(&head),
+        head,
     })
 }

@@ -2,10 +2,13 @@
 //! timers and signals belong to the daemon.
 
 pub mod contract;
+pub mod frozen;
 pub mod intake;
 pub mod reconcile;
 pub mod replan;
 pub mod send;
+#[cfg(test)]
+mod tests;
 mod trouble;
 
 use std::sync::Arc;
@@ -17,6 +20,7 @@ use crate::cloud::{ClientError, CredentialError};
 use crate::fetch::FetchError;
 use crate::guard::GuardFaults;
 use crate::ledger::{Ledger, LedgerError};
+use crate::model::Name;
 
 /// What every stage works with.
 #[derive(Clone, Debug)]
@@ -49,6 +53,11 @@ pub enum StageError {
     /// No keys to sign with.
     #[error(transparent)]
     Credentials(#[from] CredentialError),
+    /// A guard list was never heard.
+    #[error(
+        "the guard list {0} was never heard, so that nobody knows what it guards; `feedwall feeds show {0}` says why"
+    )]
+    Unguarded(Name),
     /// A part of the program ended before its time.
     #[error("an internal task ended early ({0}); this is a fault of feedwall: please report it")]
     Task(String),

@@ -6,8 +6,9 @@ use std::time::Duration;
 use crate::config::{Config, Firewall};
 use crate::guard::{self, AllowFile, GuardSet, Guards, Matching, Material, OwnGround, SetKind};
 use crate::guard::{Judgement, Strike};
-use crate::ledger::{FeedRow, FirewallRow, LEARNED_FOR, PlanSummary};
-use crate::model::{Action, Class, Entry, Indicator, Lease, List, UnixTime};
+use crate::ledger::{FeedRow, FirewallRow, LEARNED_FOR, PlanSummary, Role};
+use crate::model::{Action, Class, Entry, Indicator, Lease, List, Name, UnixTime};
+use crate::parse::Reach;
 use crate::plan::desired::{Candidate, candidates, desired};
 use crate::plan::expiry::{Belief, FeedFacts, believe};
 use crate::plan::{self, LeftOut, Plan, Standing, Wanted};
@@ -37,6 +38,8 @@ pub struct GuardMaterial {
 #[derive(Debug)]
 pub struct Say {
     guards: Guards,
+    /// Guard lists of the config that were never heard: what they guard is not known.
+    unheard: Vec<Name>,
     block: Vec<Candidate>,
     allow: Vec<Candidate>,
 }
@@ -52,7 +55,7 @@ impl GuardMaterial {
             .firewalls
             .iter()
             .filter_map(|firewall| OwnGround::endpoint(&firewall.name, &firewall.endpoint));
-        let feeds = config.feeds.iter().filter_map(|feed| {
+        let feeds = config.polled().filter_map(|feed| {
             let url = feed.source.url()?;
             OwnGround::feed(&feed.name, url)
         });
@@ -134,6 +137,7 @@ impl Ingredients {
         let say = say(ctx, guards, firewall.terms.grid, heard, now).await?;
         let mut standing = standing(ctx, Some(firewall), &row, now).await?;
         standing.exempt = by_own_guards(&say, &standing.leases);
+        standing.unguarded = !say.unheard.is_empty();
         let mut left_out = BTreeMap::new();
         let wanted = wanted(&say, &firewall.terms.accept, &mut left_out);
         Ok(Self {
@@ -163,10 +167,15 @@ pub async fn guards_now(
 ) -> Result<Guards, StageError> {
     let now = ctx.clock.now();
     let mut sets = Vec::new();
-    let feeds = ctx.ledger.feeds().await?;
-    for feed in feeds.iter().filter(|feed| feed.terms.list == List::Allow) {
-        let beliefs = beliefs(ctx, feed, Duration::ZERO, heard, now).await?;
-        sets.push(guard_set(feed, &beliefs));
+    for feed in &ctx.ledger.feeds().await? {
+        match (feed.role, feed.terms.list) {
+            (Role::Guard(reach), _) => sets.extend(guard_list(ctx, feed, reach).await?),
+            (Role::Feed, List::Allow) => {
+                let beliefs = beliefs(ctx, feed, Duration::ZERO, heard, now).await?;
+                sets.push(guard_set(feed, &beliefs));
+            }
+            (Role::Feed, List::Block) => {}
+        }
     }
     guards.guards(sets, by_hand(ctx, now).await?)
 }
@@ -234,6 +243,9 @@ pub async fn cleared(
     now: UnixTime,
 ) -> Result<Vec<Wanted>, StageError> {
     let say = say(ctx, guards, Duration::ZERO, &Heard::default(), now).await?;
+    if let Some(name) = say.unheard.first() {
+        return Err(StageError::Unguarded(name.clone()));
+    }
     let mut left_out = BTreeMap::new();
     Ok(desired(
         List::Block,
@@ -273,7 +285,16 @@ pub async fn say(
     let mut block = Vec::new();
     let mut allow = Vec::new();
     let mut sets = Vec::new();
+    let mut unheard = Vec::new();
     for feed in ctx.ledger.feeds().await? {
+        if let Role::Guard(reach) = feed.role {
+            if feed.configured && feed.last_good.is_none() {
+                unheard.push(feed.name);
+            } else {
+                sets.extend(guard_list(ctx, &feed, reach).await?);
+            }
+            continue;
+        }
         let beliefs = beliefs(ctx, &feed, grid, heard, now).await?;
         match feed.terms.list {
             List::Block => block.push(beliefs),
@@ -285,6 +306,7 @@ pub async fn say(
     }
     Ok(Say {
         guards: guards.guards(sets, by_hand(ctx, now).await?)?,
+        unheard,
         block: candidates(block),
         allow: candidates(allow),
     })
@@ -319,6 +341,9 @@ pub async fn standing(
             .map(|one| (one.entry, one.action))
             .collect(),
         suspects: ledger.suspects(row.id).await?,
+        approved_deletes: ledger
+            .delete_approval(row.id, now.minus(BRAKE_WINDOW))
+            .await?,
         deleted: ledger
             .deleted_since(row.id, now.minus(BRAKE_WINDOW))
             .await?,
@@ -419,6 +444,37 @@ fn guard_set(feed: &FeedRow, beliefs: &[Belief]) -> GuardSet {
             .map(|belief| belief.indicator.clone())
             .collect(),
     }
+}
+
+/// What a guard list holds: all that its last good body listed, however long ago. One that left the config guards
+/// nothing any more.
+async fn guard_list(
+    ctx: &Context,
+    feed: &FeedRow,
+    reach: Reach,
+) -> Result<Option<GuardSet>, StageError> {
+    if !feed.configured {
+        return Ok(None);
+    }
+    let mut entries = Vec::new();
+    let mut listings = ctx.ledger.listings(feed.id);
+    loop {
+        let chunk = listings.next_chunk().await?;
+        if chunk.is_empty() {
+            break;
+        }
+        let listed = chunk.into_iter().filter(|one| one.delisted_at.is_none());
+        entries.extend(listed.map(|one| one.indicator));
+    }
+    Ok(Some(GuardSet {
+        name: feed.name.clone(),
+        kind: SetKind::List,
+        matching: match reach {
+            Reach::Exact => Matching::Exact,
+            Reach::Subdomains => Matching::Subdomains,
+        },
+        entries,
+    }))
 }
 
 /// Reads `class block ipv4` and `call edit block ipv4`, as a trial's end wrote them.

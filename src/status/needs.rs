@@ -46,6 +46,12 @@ pub enum Kind {
     FeedHeld,
     /// A feed has given nothing good for half its ttl, or never.
     FeedSilent,
+    /// A feed's body has been the same for too long.
+    FeedFrozen,
+    /// A feed's publisher has ended it.
+    FeedRetired,
+    /// A guard list was never heard, so that nothing is added.
+    GuardUnheard,
     /// A firewall takes no calls until a person has done something.
     FirewallHalted,
     /// Deletes wait for an approval.
@@ -249,6 +255,23 @@ fn of_feed(feed: &FeedReport, now: UnixTime) -> Option<Need> {
                 vec![look],
             ))
         }
+        (FeedState::Frozen | FeedState::Retired, _) => {
+            let kind = match feed.state {
+                FeedState::Frozen => Kind::FeedFrozen,
+                _ => Kind::FeedRetired,
+            };
+            let trouble = feed.trouble.clone().unwrap_or_default();
+            let ends = ending(feed, now).map(|ends| format!("; {ends}"));
+            let text = format!("{trouble}{}", ends.unwrap_or_default());
+            Some(need(kind, text, vec![look]))
+        }
+        _ if feed.guard && feed.last_good.is_none() && feed.failures > 0 => {
+            let trouble = feed.trouble.clone().unwrap_or_default();
+            let text = format!(
+                "nothing is added to any firewall before this guard list has been heard once: {trouble}"
+            );
+            Some(need(Kind::GuardUnheard, text, vec![look]))
+        }
         _ => silent(feed, now).map(|text| need(Kind::FeedSilent, text, vec![look])),
     }
 }
@@ -291,6 +314,9 @@ fn ending(feed: &FeedReport, now: UnixTime) -> Option<String> {
         return None;
     }
     let end = good.plus(ttl);
+    if feed.guard {
+        return Some("what it listed last stays guarded".to_owned());
+    }
     Some(if end <= now {
         format!("its listings have been ending since {}", stamp(end))
     } else {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::config::Config;
-use crate::ledger::{FeedRow, FeedState, FirewallRow, LEARNED_FOR, Ledger, LedgerError};
+use crate::ledger::{FeedRow, FeedState, FirewallRow, LEARNED_FOR, Ledger, LedgerError, Role};
 use crate::model::{List, Mode, Name, UnixTime};
 use crate::plan::LeftOut;
 use crate::plan::drift::DriftCounts;
@@ -50,6 +50,8 @@ pub struct FirewallReport {
     pub name: Name,
     /// Whether it was in the config that was last in force.
     pub configured: bool,
+    /// Whether everything is being taken back, until `feedwall resume`.
+    pub withdrawn: bool,
     /// What should be there, and what is.
     pub coverage: Coverage,
     /// Entries that the last plan left out, by reason.
@@ -125,6 +127,8 @@ pub struct FeedReport {
     pub configured: bool,
     /// How its last poll ended.
     pub state: FeedState,
+    /// Whether it is a guard list: what it lists must not be blocked.
+    pub guard: bool,
     /// Blocklist or allowlist.
     pub list: List,
     /// Snapshot or incremental.
@@ -204,7 +208,7 @@ impl Report {
 
     /// What the config names and the ledger does not know yet.
     fn unknown(&self, config: &Config) -> Vec<String> {
-        let feeds = config.feeds.iter().filter(|feed| {
+        let feeds = config.polled().filter(|feed| {
             let known = |row: &FeedReport| row.name == feed.name && row.configured;
             !self.feeds.iter().any(known)
         });
@@ -266,6 +270,7 @@ impl FirewallReport {
         });
         Ok(Self {
             configured: row.configured,
+            withdrawn: row.withdrawn,
             coverage,
             left_out,
             wanted_deletes: row.plan.as_ref().map_or(0, |plan| plan.wanted_deletes),
@@ -299,6 +304,7 @@ impl FeedReport {
             name: row.name,
             configured: row.configured,
             state: row.state,
+            guard: row.role != Role::Feed,
             list: row.terms.list,
             mode: row.terms.mode,
             listed: row.listed,

@@ -5,6 +5,7 @@ use crate::ledger::{FeedState, Outcome, PlanSummary};
 use crate::model::{Action, Direction, FeedTerms, List};
 use crate::plan::drift::Drift;
 
+use super::calls::{self, CallReport};
 use super::feed::FeedDetails;
 use super::needs::Kind;
 use super::report::Report;
@@ -301,6 +302,51 @@ async fn fresh_failures_call_nobody_and_long_ones_do() {
 }
 
 #[tokio::test]
+async fn feeds_that_died_and_guards_that_were_never_heard_call_somebody() {
+    let fixture = Fixture::new().await;
+    fixture
+        .feeds(&[("stale", terms()), ("gone", terms())])
+        .await;
+    let (name, terms) = (super::testing::name("resolvers"), terms());
+    let list = (&name, &terms, "1".to_owned());
+    let lists = [list];
+    fixture.ledger.configure_guard_lists(lists).await.unwrap();
+    fixture.fetch("stale", &["45.155.205.7"], 0, NOW).await;
+    fixture
+        .poll("stale", FeedState::Frozen, "the same for years", NOW)
+        .await;
+    fixture.poll("gone", FeedState::Retired, "410", NOW).await;
+    fixture
+        .poll("resolvers", FeedState::Failed, "no answer", NOW)
+        .await;
+    let needs = |report: Report| -> Vec<_> {
+        let needs = report.needs.into_iter();
+        needs.map(|need| (need.kind, need.text)).collect()
+    };
+    assert_eq!(
+        needs(report(&fixture, true).await),
+        [
+            (Kind::FeedRetired, "410".to_owned()),
+            (
+                Kind::GuardUnheard,
+                "nothing is added to any firewall before this guard list has been heard once: no answer"
+                    .to_owned()
+            ),
+            (Kind::FeedFrozen, "the same for years".to_owned()),
+        ]
+    );
+    fixture.fetch("resolvers", &["45.155.205.8"], 0, NOW).await;
+    fixture
+        .poll("resolvers", FeedState::Failed, "no answer", NOW)
+        .await;
+    let later = Report::gather(&fixture.ledger, None, true, NOW.plus(30 * DAY));
+    let words = "nothing good came for 30\u{a0}d; what it listed last stays guarded: no answer";
+    let needs = needs(later.await.unwrap());
+    let of_list = needs.iter().find(|(kind, _)| *kind == Kind::FeedSilent);
+    assert_eq!(of_list.map(|(_, text)| text.as_str()), Some(words));
+}
+
+#[tokio::test]
 async fn a_short_backoff_calls_nobody_and_a_halt_does() {
     let fixture = Fixture::new().await;
     fixture.firewalls(&["prod"]).await;
@@ -426,4 +472,31 @@ async fn drift_and_a_wrong_clock_call_somebody() {
         .unwrap();
     assert_eq!(early.needs[0].kind, Kind::Clock);
     assert_eq!(report(&fixture, false).await.clock_doubt, None);
+}
+
+#[tokio::test]
+async fn calls_and_quarantine_are_tables_and_json() {
+    let fixture = troubled().await;
+    let firewalls = fixture.ledger.firewalls().await.unwrap();
+    let rows = fixture.ledger.calls(false, 4).await.unwrap();
+    let reports: Vec<_> = rows
+        .into_iter()
+        .map(|row| CallReport::new(row, &firewalls))
+        .collect();
+    let prod = super::testing::name("prod");
+    let refused = fixture
+        .ledger
+        .quarantine(fixture.firewall("prod").await)
+        .await
+        .unwrap();
+    let refused: Vec<_> = calls::quarantined(&prod, refused).collect();
+    let text = calls::calls(&reports) + "\n" + &calls::quarantine(&refused, NOW);
+    let text = anstream::adapter::strip_str(&text).to_string();
+    assert!(
+        text.lines().all(|line| line.chars().count() <= 80),
+        "{text}"
+    );
+    insta::assert_snapshot!(text);
+    let json = serde_json::to_string_pretty(&(&reports[0], &refused[0])).unwrap();
+    insta::assert_snapshot!(json);
 }

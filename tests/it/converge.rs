@@ -350,7 +350,7 @@ async fn doubtful_entries_count_against_the_quota() {
         world.once_well().await;
         world.calm().await;
         assert_eq!(world.ours().len(), 100);
-        assert_eq!(world.learned().await.contains(&"full".to_owned()), false);
+        assert!(!world.learned().await.contains(&"full".to_owned()));
         world.assert_ledger_agrees().await;
     });
     join_all(cases).await;

@@ -10,7 +10,7 @@ use crate::model::{Brakes, Indicator, List, Listing, Mode};
 use crate::parse::{
     Collector, Format, Guess, HEAD, Recipe, Record, Reject, Sink, Snapshot, Text, guess, parse,
 };
-use crate::stage::contract::{self, Facts};
+use crate::stage::contract;
 
 use super::{Changes, Effect, Guarded, Rejected, RejectedLine, SHOWN, Trial};
 
@@ -99,14 +99,11 @@ impl Parsed {
     /// Why the feed contract would hold it; `None` where it would be recorded.
     #[must_use]
     pub fn doubt(&self, mode: Mode, brakes: &Brakes, row: Option<&FeedRow>) -> Option<String> {
-        let facts = Facts {
-            indicators: self.len(),
-            overflowed: self.snapshot.overflowed(),
-            rows: self.snapshot.tally().rows,
-            rejected: self.rejected(),
-            html: self.html,
-            before: row.and_then(|row| row.last_good.map(|_| row.listed)),
-        };
+        if let Some(why) = contract::unreadable(&self.snapshot) {
+            return Some(why);
+        }
+        let before = row.and_then(|row| row.last_good.map(|_| row.listed));
+        let facts = contract::facts(&self.snapshot, self.html, before);
         let doubt = contract::judge(brakes, mode, &facts).err()?;
         Some(doubt.to_string())
     }

@@ -1,0 +1,173 @@
+//! What becomes of a poll, by the feed contract.
+
+use crate::ledger::FeedState;
+
+use super::*;
+
+const FEED: &str = "[[feed]]\nname = \"soc\"\npath = \"DIR/soc.txt\"\nmax_stale = \"3d\"\n";
+
+#[tokio::test]
+async fn a_body_that_never_changes_renews_nothing_after_a_while() {
+    let scene = Scene::new(FEED).await;
+    scene.write("soc.txt", "198.51.100.7\n");
+    assert!(matches!(scene.poll("soc").await, PollEnd::Recorded { .. }));
+    scene.later(DAY * 3);
+    assert_eq!(scene.poll("soc").await, PollEnd::Unchanged);
+    let good = scene.row("soc").await.last_good;
+    scene.later(DAY);
+    for _ in 0..2 {
+        let PollEnd::Frozen(why) = scene.poll("soc").await else {
+            panic!("it is not frozen");
+        };
+        assert!(
+            why.starts_with("the body is the same since 2026-07-29T14:00:00Z"),
+            "{why}"
+        );
+        let row = scene.row("soc").await;
+        assert_eq!((row.state, row.last_good), (FeedState::Frozen, good));
+        assert_eq!(
+            (row.trouble.as_deref(), row.listed),
+            (Some(why.as_str()), 1)
+        );
+    }
+    scene.write("soc.txt", "198.51.100.7\n198.51.100.8\n");
+    assert!(matches!(scene.poll("soc").await, PollEnd::Recorded { .. }));
+    let row = scene.row("soc").await;
+    assert_eq!((row.state, row.trouble), (FeedState::Good, None));
+}
+
+/// A feed that died before we came is not believed, whatever lies there; one that changes is, whatever it says.
+#[tokio::test]
+async fn a_first_body_may_be_frozen_already() {
+    let scene = Scene::new(FEED).await;
+    scene.write(
+        "soc.txt",
+        "# Last updated: 2026-07-20 10:00:00 UTC\n198.51.100.7\n",
+    );
+    assert!(matches!(scene.poll("soc").await, PollEnd::Frozen(_)));
+    let row = scene.row("soc").await;
+    assert_eq!((row.listed, row.last_good), (0, None));
+    scene.write(
+        "soc.txt",
+        "# Last updated: 2026-07-29 10:00:00 UTC\n198.51.100.7\n",
+    );
+    assert!(matches!(scene.poll("soc").await, PollEnd::Recorded { .. }));
+    scene.write(
+        "soc.txt",
+        "# Last updated: 2026-07-20 10:00:00 UTC\n198.51.100.8\n",
+    );
+    assert!(matches!(scene.poll("soc").await, PollEnd::Recorded { .. }));
+}
+
+#[tokio::test]
+async fn a_body_cut_inside_its_last_line_is_held_until_it_is_approved() {
+    let cut = "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n198.51.100.7\n198.51.100.89";
+    let address = server(Box::leak(Box::new([("/list", cut)]))).await;
+    let scene = Scene::new(&web(&address, "/list")).await;
+    let PollEnd::Held(why) = scene.poll("web").await else {
+        panic!("it is not held");
+    };
+    assert!(
+        why.starts_with("the body stops inside its last line"),
+        "{why}"
+    );
+    assert_eq!(scene.row("web").await.listed, 0);
+    let id = scene.row("web").await.id;
+    assert!(scene.ctx.ledger.approve_snapshot(id, NOW).await.unwrap());
+    assert!(matches!(scene.poll("web").await, PollEnd::Recorded { .. }));
+    assert_eq!(scene.row("web").await.listed, 1);
+}
+
+#[tokio::test]
+async fn json_that_breaks_off_is_a_failed_fetch() {
+    let feed = "[[feed]]\nname = \"soc\"\npath = \"DIR/soc.json\"\nformat = \"json\"\n";
+    let scene = Scene::new(feed).await;
+    scene.write("soc.json", "[\"198.51.100.7\", \"198.51.");
+    let PollEnd::Failed(why) = scene.poll("soc").await else {
+        panic!("it has not failed");
+    };
+    assert_eq!(
+        why,
+        "the body cannot be taken: the JSON ends early, so that the body is cut short"
+    );
+    let row = scene.row("soc").await;
+    assert_eq!((row.listed, row.failures), (0, 1));
+    assert!(
+        scene
+            .ctx
+            .ledger
+            .held_snapshot(row.id)
+            .await
+            .unwrap()
+            .is_none()
+    );
+}
+
+#[tokio::test]
+async fn a_feed_that_moved_stays_good_and_says_where_to() {
+    const ANSWERS: &[(&str, &str)] = &[
+        (
+            "/old",
+            "HTTP/1.1 301 Moved\r\nLocation: /new?token=abc\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+        ),
+        (
+            "/new?token=abc",
+            "HTTP/1.1 200 OK\r\nETag: \"1\"\r\nContent-Length: 13\r\nConnection: close\r\n\r\n198.51.100.7\n",
+        ),
+    ];
+    let address = server(ANSWERS).await;
+    let mut scene = Scene::new(&web(&address, "/old")).await;
+    assert!(matches!(scene.poll("web").await, PollEnd::Recorded { .. }));
+    for end in ["recorded", "unchanged"] {
+        let row = scene.row("web").await;
+        let note = format!(
+            "{address}/old has moved for good to {address}/new?token=***: write that as its `url`, for the old address will not lead there for ever"
+        );
+        assert_eq!(
+            (row.state, row.trouble),
+            (FeedState::Good, Some(note)),
+            "{end}"
+        );
+        assert_eq!(scene.poll("web").await, PollEnd::Unchanged);
+    }
+    scene
+        .configure(&web(&address, "/new?token=abc").replace("?token=abc", ""))
+        .await;
+    assert!(matches!(scene.poll("web").await, PollEnd::Failed(_)));
+}
+
+#[tokio::test]
+async fn a_feed_that_is_gone_for_good_is_retired() {
+    const GONE: &[(&str, &str)] = &[(
+        "/list",
+        "HTTP/1.1 410 Gone\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+    )];
+    let address = server(GONE).await;
+    let scene = Scene::new(&web(&address, "/list")).await;
+    let PollEnd::Retired(why) = scene.poll("web").await else {
+        panic!("it is not retired");
+    };
+    assert_eq!(
+        why,
+        format!(
+            "{address}/list answered 410 (gone for good); its publisher has ended it. Its last listings end in their time; take it out of the config"
+        )
+    );
+    let row = scene.row("web").await;
+    assert_eq!((row.state, row.trouble), (FeedState::Retired, Some(why)));
+    assert!(row.next_poll.unwrap() >= NOW.plus(DAY));
+}
+
+/// Nobody is asked for what the catalogue knows to be no more.
+#[tokio::test]
+async fn a_preset_that_is_no_more_is_not_fetched() {
+    let scene = Scene::new("[[feed]]\nname = \"ssl\"\npreset = \"sslbl\"\n").await;
+    let PollEnd::Retired(why) = scene.poll("ssl").await else {
+        panic!("it is not retired");
+    };
+    assert!(
+        why.starts_with("abuse.ch retired it on 2025-01-03; use threatfox or feodo instead."),
+        "{why}"
+    );
+    assert_eq!(scene.row("ssl").await.state, FeedState::Retired);
+}
