@@ -1,9 +1,12 @@
 //! The ledger's promises, on real files.
 
+mod calls;
+mod desk;
 mod flaws;
 mod history;
 mod listings;
 mod opening;
+mod trials;
 
 use std::time::Duration;
 
@@ -96,6 +99,11 @@ impl Fixture {
         self.feed_row(text).await
     }
 
+    async fn firewall(&self, text: &str) -> i64 {
+        self.configure_firewalls([&name(text)]).await.unwrap();
+        self.ledger.firewall(&name(text)).await.unwrap().unwrap().id
+    }
+
     async fn feed_row(&self, text: &str) -> FeedRow {
         self.ledger.feed(&name(text)).await.unwrap().unwrap()
     }
@@ -148,6 +156,13 @@ impl Fixture {
     async fn rows_written(&self) -> i64 {
         sqlx::query_scalar("SELECT total_changes()")
             .fetch_one(&self.writer)
+            .await
+            .unwrap()
+    }
+
+    async fn count(&self, sql: &'static str) -> i64 {
+        sqlx::query_scalar(sql)
+            .fetch_one(&self.readers)
             .await
             .unwrap()
     }
