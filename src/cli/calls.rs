@@ -1,5 +1,5 @@
 //! `feedwall calls`: the journal, newest first. `--json` gives an array of
-//! [`CallReport`](crate::status::calls::CallReport).
+//! [`CallReport`].
 
 use crate::status::calls::{self, CallReport};
 

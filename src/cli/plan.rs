@@ -1,5 +1,5 @@
 //! `feedwall plan`: what would be sent and why, and what is left out and why. `--json` gives an array of
-//! [`Outlook`](crate::status::plan::Outlook). The exit code is 3 where deletes wait for an approval.
+//! [`Outlook`]. The exit code is 3 where deletes wait for an approval.
 
 use anyhow::bail;
 

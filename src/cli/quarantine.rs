@@ -1,5 +1,5 @@
 //! `feedwall quarantine`: what the cloud refused alone. `--json` gives an array of
-//! [`QuarantineReport`](crate::status::calls::QuarantineReport); `release` gives `{released, daemon_running}`.
+//! [`QuarantineReport`]; `release` gives `{released, daemon_running}`.
 
 use anyhow::bail;
 use clap::Subcommand;

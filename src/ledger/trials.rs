@@ -465,12 +465,15 @@ async fn hold_class(tx: &mut Tx, rest: &Trial) -> Result<()> {
         let now = UnixTime::from_seconds(latest_settlement(tx, firewall).await?);
         let kind = format!("{} {}", entry.list, entry.class());
         let call = format!("{action} {kind}");
+        let held = lease_end(tx, firewall, &entry).await?;
         // What was never sent before, and was not there a moment ago, is refused for what it is.
         let clear = action == Action::Add
             && rest.tries == 0
-            && !is_leased(tx, firewall, &entry).await?
+            && held.is_none()
             && read_since(tx, firewall, now.minus(LATELY)).await?;
-        if !clear && !was_read_for(tx, firewall, &call, now).await? {
+        if action == Action::Add && held.is_some_and(|end| end > now) {
+            believe_held(tx, rest, now).await?;
+        } else if !clear && !was_read_for(tx, firewall, &call, now).await? {
             want_read(tx, firewall, reason.trim()).await?;
         } else if action == Action::Add {
             let subject = format!("class {kind}");
@@ -481,6 +484,23 @@ async fn hold_class(tx: &mut Tx, rest: &Trial) -> Result<()> {
         }
     }
     dissolve(tx, rest).await
+}
+
+/// A reading did not show these, and to add them again is refused: the reading was too early. They are held until a
+/// later one says otherwise.
+async fn believe_held(tx: &mut Tx, rest: &Trial, now: UnixTime) -> Result<()> {
+    sqlx::query(
+        "UPDATE leases SET doubt = NULL, set_at = ?2
+         FROM suspects JOIN trials ON trials.id = suspects.trial_id
+         WHERE (trials.id = ?1 OR trials.parent_id = ?1)
+             AND leases.firewall_id = suspects.firewall_id AND leases.list = suspects.list
+             AND leases.key = suspects.key AND leases.direction = suspects.direction",
+    )
+    .bind(rest.id)
+    .bind(now.seconds())
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
 }
 
 /// Lets a batch and its probes go as if nothing had been.
@@ -544,18 +564,19 @@ async fn was_read_for(tx: &mut Tx, firewall: i64, kind: &str, now: UnixTime) -> 
     }
 }
 
-/// Whether we hold, or held until lately, one of these.
-async fn is_leased(tx: &mut Tx, firewall: i64, entry: &Entry) -> Result<bool> {
-    Ok(sqlx::query_scalar(
-        "SELECT EXISTS (SELECT 1 FROM leases
-             WHERE firewall_id = ? AND list = ? AND key = ? AND direction = ?)",
+/// The EndTime of the lease that we hold on an entry, or held until lately.
+async fn lease_end(tx: &mut Tx, firewall: i64, entry: &Entry) -> Result<Option<UnixTime>> {
+    let end: Option<i64> = sqlx::query_scalar(
+        "SELECT end_time FROM leases
+         WHERE firewall_id = ? AND list = ? AND key = ? AND direction = ?",
     )
     .bind(firewall)
     .bind(entry.list as i64)
     .bind(entry.indicator.key())
     .bind(entry.direction as i64)
-    .fetch_one(&mut **tx)
-    .await?)
+    .fetch_optional(&mut **tx)
+    .await?;
+    Ok(end.map(UnixTime::from_seconds))
 }
 
 async fn read_since(tx: &mut Tx, firewall: i64, since: UnixTime) -> Result<bool> {

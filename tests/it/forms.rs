@@ -103,10 +103,13 @@ async fn what_is_allowed_is_cut_out_exactly() {
     assert_eq!(rig.listed(), expected, "{}", ended.all());
 }
 
+/// The ETag that a request named, and the status that it got.
+type Asked = (Option<String>, StatusCode);
+
 /// What a feed's server was asked, and how it answers.
 #[derive(Clone, Default)]
 struct Publisher {
-    asked: Arc<Mutex<Vec<(Option<String>, StatusCode)>>>,
+    asked: Arc<Mutex<Vec<Asked>>>,
     body: Arc<Mutex<(String, &'static str)>>,
 }
 

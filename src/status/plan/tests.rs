@@ -48,6 +48,7 @@ async fn deletes_say_why_and_the_sums_are_right() {
     let outlook = outlook(&fixture, "prod").await;
     // Whether the two in doubt are there at all, a reading must tell first.
     let deletes = &outlook.groups[0];
+    // Two of the six leases are in doubt, and wait for a reading.
     assert_eq!(
         (outlook.withdrawn, outlook.desired, deletes.entries),
         (true, 0, 4)
