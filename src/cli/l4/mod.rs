@@ -159,6 +159,7 @@ async fn apply(cli: &Cli, args: &ApplyArgs) -> anyhow::Result<Exit> {
     let (progress, watched) = watch::channel(l4::Progress::default());
     let bars = Bars::watch_rules(watched);
     let name = args.file.file.to_string_lossy();
+    l4::forget(&desk, config.ledger.keep_history).await?;
     let done = l4::apply(&desk, &file, &name, orders, &progress, &cancel).await;
     bars.finish();
     ledger.close().await;
@@ -220,6 +221,7 @@ async fn delete(cli: &Cli, args: &DeleteArgs) -> anyhow::Result<Exit> {
     }
     let (progress, watched) = watch::channel(l4::Progress::default());
     let bars = Bars::watch_rules(watched);
+    l4::forget(&desk, config.ledger.keep_history).await?;
     let report = l4::delete(&desk, &rules, &progress, &cancel).await;
     bars.finish();
     ledger.close().await;
