@@ -48,6 +48,10 @@ CREATE TABLE listings (
     feed_id      INTEGER NOT NULL REFERENCES feeds (id),
     key          BLOB    NOT NULL,
     first_listed INTEGER NOT NULL,
+    -- One look instead of five at each row of a million: it is listed, and nothing else is known of it.
+    plain        INTEGER NOT NULL GENERATED ALWAYS AS (
+                     expires_at IS NULL AND valid_until IS NULL AND dated IS NULL
+                     AND confidence IS NULL AND relisted = 0) STORED,
     expires_at   INTEGER,
     delisted_at  INTEGER,
     valid_until  INTEGER,
@@ -88,6 +92,8 @@ CREATE TABLE firewalls (
     held_deletes   INTEGER NOT NULL DEFAULT 0,
     -- The last whole read-back of the cloud's list.
     read_at    INTEGER,
+    -- When a reading began that has not come to its end, so that its calls and a successor's share no second.
+    reading_since INTEGER,
     -- Why the list must be read before the next plan; NULL where nothing asks for it.
     read_wanted TEXT,
     drift      TEXT, -- what it found, counted (JSON)

@@ -85,6 +85,8 @@ impl Clock {
     /// Of several calls that were under way together only the first one's word counts. Returns whether this
     /// one's did.
     pub fn correct(&self, told_with: i64, behind: i64) -> bool {
+        // Held from before the correction until after it, so that nobody takes it for a jump in between.
+        let mut trust = self.trust();
         let corrected = self
             .offset
             .compare_exchange(
@@ -94,7 +96,7 @@ impl Clock {
                 Ordering::SeqCst,
             )
             .is_ok();
-        if corrected && let Some((_, wall)) = &mut self.trust().anchor {
+        if corrected && let Some((_, wall)) = &mut trust.anchor {
             // What we changed ourselves is no jump.
             *wall = wall.saturating_add(behind.saturating_mul(1000));
         }
@@ -107,8 +109,8 @@ impl Clock {
     /// it is not believed, where it is not.
     #[must_use]
     pub fn doubt(&self) -> Option<String> {
-        let (tick, wall) = (Instant::now(), self.now_ms());
         let mut trust = self.trust();
+        let (tick, wall) = (Instant::now(), self.now_ms());
         let (before, wall_before) = *trust.anchor.get_or_insert((tick, wall));
         let passed = i64::try_from((tick - before).as_millis()).unwrap_or(i64::MAX);
         let jump = wall.saturating_sub(wall_before).saturating_sub(passed);

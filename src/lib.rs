@@ -12,10 +12,10 @@
 //! - No transaction is open across a network call.
 //! - The wall clock is read in `clock` alone; everything else takes `now`.
 
+pub mod model;
 pub mod clock;
 pub mod net;
 
-pub mod model;
 pub mod fetch;
 pub mod parse;
 pub mod guard;
@@ -23,12 +23,13 @@ pub mod plan;
 pub mod ledger;
 
 pub mod cloud;
-pub mod firewall;
 pub mod catalog;
 pub mod config;
+pub mod firewall;
 pub mod stage;
+pub mod l4;
 pub mod status;
 pub mod daemon;
-pub mod cli;
 
 pub mod sim;
+pub mod cli;

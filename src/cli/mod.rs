@@ -6,8 +6,10 @@ mod check;
 mod check_online;
 mod demo;
 mod export;
+mod explain;
 mod feeds;
 mod feeds_try;
+mod l4;
 pub mod logs;
 pub mod progress;
 mod reconcile;
@@ -16,6 +18,7 @@ mod sim;
 mod status;
 mod unbuilt;
 mod withdraw;
+mod words;
 
 use std::ffi::OsString;
 use std::io::Write as _;
@@ -71,6 +74,10 @@ pub enum Command {
     Withdraw(withdraw::WithdrawArgs),
     /// Want again what the feeds want, after `withdraw`.
     Resume(withdraw::ResumeArgs),
+    /// The whole story of one indicator, also why it is not blocked.
+    Explain(explain::Args),
+    /// Layer-4 proxy rules from a file: plan, apply, list, delete.
+    L4(l4::Args),
     /// A simulated cloud on loopback, to try feedwall against.
     Sim(Box<sim::Args>),
     /// What is no command, or none yet.
@@ -116,6 +123,8 @@ pub async fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Export(args) => export::run(&cli, args).await,
         Command::Withdraw(args) => withdraw::withdraw(&cli, args).await,
         Command::Resume(args) => withdraw::resume(&cli, args).await,
+        Command::Explain(args) => explain::run(&cli, args).await,
+        Command::L4(args) => l4::run(&cli, args).await,
         Command::Sim(args) => sim::run(&cli, args).await,
         Command::Other(words) => unbuilt::refuse(words),
     }

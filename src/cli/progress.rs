@@ -4,7 +4,9 @@ use std::io::{self, Write};
 use std::sync::{Arc, LazyLock};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use tokio::sync::watch;
 
+use crate::l4;
 use crate::stage::send::Link;
 
 /// All bars of the process; the log writes past them.
@@ -31,6 +33,15 @@ impl Bars {
             .map(|link| tokio::spawn(draw(Arc::clone(link))));
         Self {
             watchers: watchers.collect(),
+        }
+    }
+
+    /// Draws a bar while many proxy rules are on their way.
+    #[must_use]
+    pub fn watch_rules(progress: watch::Receiver<l4::Progress>) -> Self {
+        BARS.set_draw_target(ProgressDrawTarget::stderr());
+        Self {
+            watchers: vec![tokio::spawn(draw_rules(progress))],
         }
     }
 
@@ -63,6 +74,32 @@ async fn draw(link: Arc<Link>) {
         drawn.set_position(now.entries_applied);
         let rate = per_second(now.calls_settled, drawn.elapsed().as_secs_f64());
         drawn.set_message(format!("{rate:.1} calls/s"));
+    }
+}
+
+/// Fewer proxy rules than this go in one call.
+const MANY_RULES: u64 = 201;
+
+async fn draw_rules(mut progress: watch::Receiver<l4::Progress>) {
+    let mut bar: Option<ProgressBar> = None;
+    while progress.changed().await.is_ok() {
+        let now = *progress.borrow_and_update();
+        if now.rules < MANY_RULES {
+            continue;
+        }
+        let drawn = bar.get_or_insert_with(|| {
+            let bar = BARS.add(ProgressBar::new(now.rules));
+            let template = "[{bar:24}] {human_pos}/{human_len} rules, {msg}";
+            if let Ok(style) = ProgressStyle::with_template(template) {
+                bar.set_style(style.progress_chars("=> "));
+            }
+            bar
+        });
+        drawn.set_position(now.done);
+        drawn.set_message(match now.waiting {
+            0 => "sent".to_owned(),
+            waiting => format!("{waiting} not online yet"),
+        });
     }
 }
 

@@ -11,10 +11,9 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::daemon::{Daemon, OnceSummary};
 use crate::stage::replan::GuardMaterial;
-use crate::status::words;
 
 use super::progress::Bars;
-use super::{Cli, Exit, load_config, print};
+use super::{Cli, Exit, Misused, load_config, print, words};
 
 /// `feedwall run`
 #[derive(Debug, clap::Args)]
@@ -30,6 +29,11 @@ pub struct Args {
 pub(super) async fn run(cli: &Cli, args: &Args) -> anyhow::Result<Exit> {
     let config = load_config(cli)?;
     warn(&config);
+    if config.firewalls.is_empty() {
+        let nothing =
+            "the config has [l4] alone: there is no [[feed]] to poll and no [[firewall]] to keep";
+        return Err(Misused(nothing.to_owned()).into());
+    }
     let daemon = Daemon::open(&config.ledger.path, Clock::system()).await?;
     let exit = if args.once || args.dry_run {
         once(cli, args, &daemon, &config).await
@@ -113,6 +117,10 @@ fn reload(path: &Path, old: &Config) -> Option<Config> {
             return None;
         }
     };
+    if new.firewalls.is_empty() {
+        tracing::error!("the config was not reloaded: it has no [[firewall]] any more");
+        return None;
+    }
     if new.ledger.path != old.ledger.path {
         tracing::error!("the config was not reloaded: [ledger] path changes only with a restart");
         return None;

@@ -11,7 +11,7 @@ use crate::config::nearest;
 use super::{Cli, Exit, Misused};
 
 /// The design's commands that are not built yet.
-pub(super) const LATER: [&str; 3] = ["l4", "completions", "man"];
+pub(super) const LATER: [&str; 2] = ["completions", "man"];
 
 /// Refuses a word that is no command of feedwall.
 pub(super) fn refuse(words: &[OsString]) -> anyhow::Result<Exit> {

@@ -10,6 +10,7 @@ mod credentials;
 mod lenient;
 pub mod limit;
 pub mod sign;
+pub mod teo;
 #[cfg(test)]
 mod testing;
 mod verdict;

@@ -140,6 +140,13 @@ fn of_code(code: &str, message: &str, ahead: Option<i64>) -> Verdict {
         }
         ("InternalError", _) => Verdict::Retry(Retry::Failed),
         ("RequestSizeLimitExceeded" | "ResponseSizeLimitExceeded", _) => Verdict::Split,
+        // A proxy that is being deployed takes no rules just now.
+        (
+            _,
+            "OperationDenied.L4ProxyInProcessStatus"
+            | "OperationDenied.L4ProxyInProgressStatus"
+            | "OperationDenied.L4StatusNotInOnline",
+        ) => Verdict::Retry(Retry::Later),
         (
             "InvalidParameter"
             | "InvalidParameterValue"
@@ -195,7 +202,14 @@ mod tests {
             ),
             (
                 later,
-                &["ServiceUnavailable", "ResourceInUse", "ResourceUnavailable"],
+                &[
+                    "ServiceUnavailable",
+                    "ResourceInUse",
+                    "ResourceUnavailable",
+                    "OperationDenied.L4ProxyInProcessStatus",
+                    "OperationDenied.L4ProxyInProgressStatus",
+                    "OperationDenied.L4StatusNotInOnline",
+                ],
             ),
             (failed, &["InternalError", "InternalError.DbError"]),
             (

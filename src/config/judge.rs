@@ -15,7 +15,16 @@ use super::section::{At, Found, Origin};
 use super::value::duration_text;
 
 /// There must be something to read, and somewhere to write.
+///
+/// A config for layer-4 proxies alone needs neither.
 pub(super) fn presence(root: &DeTable<'_>) -> Vec<Fault> {
+    let l4_alone = root.contains_key("l4")
+        && !["feed", "firewall"]
+            .map(|key| root.contains_key(key))
+            .contains(&true);
+    if l4_alone {
+        return Vec::new();
+    }
     let absent = |key: &str| {
         let item = root.get(key).map(|item| item.get_ref());
         item.is_none_or(|item| item.as_array().is_some_and(|array| array.is_empty()))

@@ -61,6 +61,7 @@ pub(super) const ROOT: &[Key] = &[
     section("guard", "[guard]"),
     section("feed", "[[feed]]"),
     section("firewall", "[[firewall]]"),
+    section("l4", "[l4]"),
 ];
 
 /// `[ledger]`
@@ -178,6 +179,14 @@ pub(super) const FIREWALL: &[Key] = &[
     built("credentials"),
 ];
 
+/// `[l4]`
+pub(super) const L4: &[Key] = &[
+    built("site"),
+    built("endpoint"),
+    built("rate"),
+    built("credentials"),
+];
+
 /// `[[firewall]] credentials`
 pub(super) const CREDENTIALS: &[Key] =
     &[built("source"), built("env"), built("file"), built("role")];
@@ -249,6 +258,7 @@ fn home(name: &str) -> Option<&'static str> {
         (GUARD, "[guard]"),
         (FEED, "[[feed]] or [defaults]"),
         (FIREWALL, "[[firewall]]"),
+        (L4, "[l4]"),
     ]
     .into_iter()
     .find(|(keys, _)| keys.iter().any(|key| key.name == name))

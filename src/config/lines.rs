@@ -78,6 +78,12 @@ pub(super) fn blocks(config: &Config) -> Vec<Block> {
         name: Some(one.name.to_string()),
         lines: firewall(one),
     }));
+    blocks.push(Block {
+        header: "[l4]",
+        title: "l4".to_owned(),
+        name: None,
+        lines: l4(config),
+    });
     blocks
 }
 
@@ -172,6 +178,30 @@ fn firewall(firewall: &Firewall) -> Vec<Line> {
             "credentials",
             credentials::write(&firewall.credentials),
             credentials::write(&defaults::CREDENTIALS),
+        ),
+    ]
+}
+
+fn l4(config: &Config) -> Vec<Line> {
+    let l4 = &config.l4;
+    let (usual, keys) = super::l4::fallback(&config.firewalls);
+    let site = |site| word_of(words::SITES, &site);
+    vec![
+        optional("site", site(l4.site), site(usual)),
+        optional(
+            "endpoint",
+            l4.endpoint.as_str(),
+            super::l4::endpoint(l4.site),
+        ),
+        optional(
+            "rate",
+            format!("{}/s", l4.rate),
+            format!("{}/s", defaults::RATE),
+        ),
+        optional(
+            "credentials",
+            credentials::write(&l4.credentials),
+            credentials::write(&keys),
         ),
     ]
 }

@@ -21,6 +21,7 @@ mod guard;
 mod guard_list;
 mod judge;
 mod keys;
+mod l4;
 mod ledger;
 mod lines;
 mod preset;
@@ -38,6 +39,7 @@ mod tests;
 
 pub use fault::{ConfigError, ConfigFaults, Fault};
 pub(crate) use keys::nearest;
+pub use l4::L4;
 pub(crate) use value::parse_duration;
 
 use std::path::PathBuf;
@@ -65,6 +67,8 @@ pub struct Config {
     pub feeds: Vec<Feed>,
     /// `[[firewall]]`, in the file's order.
     pub firewalls: Vec<Firewall>,
+    /// `[l4]`
+    pub l4: L4,
     /// What is allowed but probably not meant: sentences with file and line, for the log.
     pub warnings: Vec<String>,
 }
@@ -191,6 +195,7 @@ impl Config {
             },
             feeds: Vec::new(),
             firewalls: Vec::new(),
+            l4: L4::new(defaults::SITE, defaults::CREDENTIALS),
             warnings: Vec::new(),
         }
     }

@@ -10,7 +10,7 @@ use super::fault::{ConfigError, ConfigFaults, Fault, Lines};
 use super::keys::Key;
 use super::section::{Section, kind};
 use super::value::shown;
-use super::{Config, feed, fetching, firewall, guard, guard_list, judge, keys, ledger, syntax};
+use super::{Config, feed, fetching, firewall, guard, guard_list, judge, keys, l4, ledger, syntax};
 
 /// A file larger than this is no config.
 const MOST_BYTES: u64 = 8 << 20;
@@ -134,6 +134,14 @@ impl Reading {
             self.done(section);
         }
 
+        let read: Vec<_> = firewalls
+            .iter()
+            .filter_map(|read| read.firewall.clone())
+            .collect();
+        let mut section = self.one(lines, root, &nothing, "l4", keys::L4);
+        let l4 = l4::read(&mut section, &read, &allow_private);
+        self.done(section);
+
         let mut section = self.one(lines, root, &nothing, "ledger", keys::LEDGER);
         let (ledger, keep_history) = ledger::read(&mut section);
         self.done(section);
@@ -169,6 +177,7 @@ impl Reading {
                 .into_iter()
                 .filter_map(|firewall| firewall.firewall)
                 .collect(),
+            l4,
             warnings: Vec::new(),
         }
     }

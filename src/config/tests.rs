@@ -129,6 +129,7 @@ fn every_key_is_read_printed_and_refused_as_its_table_says() {
         ("[[guard.list]]", keys::GUARD_LIST),
         ("[[feed]]", keys::FEED),
         ("[[firewall]]", keys::FIREWALL),
+        ("[l4]", keys::L4),
     ];
     for (header, table) in tables {
         let lines = || {
@@ -287,6 +288,10 @@ fn a_file_that_is_not_there_says_where_it_was_looked_for() {
 #[test]
 fn the_sites_endpoints_are_urls() {
     for site in [Site::China, Site::International] {
+        assert_eq!(
+            Url::parse(super::l4::endpoint(site)).unwrap().as_str(),
+            super::l4::endpoint(site)
+        );
         assert_eq!(
             Url::parse(site.endpoint()).unwrap().as_str(),
             site.endpoint()

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::ledger::{FeedRow, Role};
+use crate::ledger::{FeedRow, FirewallRow, Role};
 use crate::model::UnixTime;
 use crate::plan::{LeftOut, Plan};
 use crate::stage::reconcile::{self, ReadSummary};
 use crate::stage::send::{self, Link, SendSummary, Stop};
-use crate::stage::{StageError, replan};
+use crate::stage::{Context, StageError, replan};
 
 use super::{Session, sleep, watch};
 
@@ -19,6 +19,9 @@ const FIRST_WAIT: Duration = Duration::from_secs(120);
 
 /// How often the ledger is looked at for the operator's hand.
 const LOOK: Duration = Duration::from_secs(3);
+
+/// The shortest between two plans where the first one had nothing to send.
+const SHORTEST: Duration = Duration::from_secs(1);
 
 /// The longest between two plans: the lists are planned anew though nobody rang.
 const LONGEST: Duration = Duration::from_secs(3600);
@@ -98,7 +101,7 @@ pub(super) fn tell(link: &Link, summary: &SendSummary) {
     let [deleted, edited, added] = summary.entries;
     tracing::info!(%firewall, calls = summary.calls, applied = summary.applied, added, edited, deleted, "sent");
     match &summary.stop {
-        None | Some(Stop::Cancelled | Stop::ReadFirst) => {}
+        None | Some(Stop::Cancelled) => {}
         Some(Stop::Full) => {
             tracing::warn!(%firewall, "the list is full; what does not fit is left out for now");
         }
@@ -129,10 +132,10 @@ pub(super) async fn read_back(
     let ctx = &session.ctx;
     let row = replan::row(ctx, &link.config).await?;
     let now = ctx.clock.now();
-    let state = ctx.ledger.read_state(row.id, now).await?;
-    let Some(why) = reconcile::due(link, &row, state, now) else {
+    let (at, why) = next_reading(ctx, link, &row).await?;
+    if at > now {
         return Ok(None);
-    };
+    }
     tracing::debug!(firewall = %link.config.name, why, "reading the lists back");
     let read = match reconcile::turn(ctx, link, false, cancel).await {
         Ok(summary) => summary,
@@ -195,13 +198,28 @@ fn tell_reading(link: &Link, read: &ReadSummary) {
     }
 }
 
-async fn next_due(session: &Session, link: &Link, plan: &Plan) -> anyhow::Result<UnixTime> {
+/// When something is due for a firewall though nothing more happens: never at once, for what is due at once has just
+/// been done.
+pub(super) async fn next_due(
+    session: &Session,
+    link: &Link,
+    plan: &Plan,
+) -> anyhow::Result<UnixTime> {
     let now = session.ctx.clock.now();
     let row = replan::row(&session.ctx, &link.config).await?;
-    let state = session.ctx.ledger.read_state(row.id, now).await?;
-    let reading = reconcile::next_due(link, &row, state);
-    let due = [plan.next_due, reading].into_iter().flatten();
-    Ok(due.fold(now.plus(LONGEST), UnixTime::min))
+    let (reading, _) = next_reading(&session.ctx, link, &row).await?;
+    let due = plan.next_due.map_or(reading, |due| due.min(reading));
+    Ok(due.clamp(now.plus(SHORTEST), now.plus(LONGEST)))
+}
+
+async fn next_reading(
+    ctx: &Context,
+    link: &Link,
+    row: &FirewallRow,
+) -> anyhow::Result<(UnixTime, String)> {
+    let unseen_since = reconcile::unseen_since(&link.config, row);
+    let state = ctx.ledger.read_state(row.id, unseen_since, ctx.clock.now());
+    Ok(reconcile::next_due(&link.config, row, state.await?))
 }
 
 /// Waits until `until`, a ring, a raised hand, or the end.

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::model::Name;
-use crate::plan::Plan;
+use crate::plan::{LeftOut, Plan};
 use crate::stage::intake::{PollEnd, PollSummary};
 use crate::stage::replan;
 use crate::stage::send::{self, Link, SendSummary, Stop};
@@ -36,7 +36,16 @@ impl OnceSummary {
                 true
             }
         };
-        let held = |plan: &Plan| plan.held_deletes > 0;
+        // What the cloud will not have stays off its list until a person has looked; so does what waits for a guard list.
+        let refused = [
+            LeftOut::Quarantined,
+            LeftOut::ClassRefused,
+            LeftOut::GuardsUnheard,
+        ];
+        let held = |plan: &Plan| {
+            let left_out = |reason| plan.left_out.contains_key(reason);
+            plan.held_deletes > 0 || refused.iter().any(left_out)
+        };
         self.polls.iter().any(poll) || self.firewalls.iter().any(|(_, _, plan, _)| held(plan))
     }
 
@@ -123,7 +132,8 @@ impl Session {
                 return Ok((total, plan, Some("stopped before it was done".to_owned())));
             }
             if plan.batches.is_empty() {
-                self.wait_until(plan.next_due, cancel).await;
+                let until = firewall::next_due(self, link, &plan).await?;
+                self.wait_until(Some(until), cancel).await;
                 continue;
             }
             firewall::tell_plan(link, &plan);
@@ -140,7 +150,10 @@ impl Session {
                         return Ok((total, plan, Some(why)));
                     }
                 }
-                Some(Stop::Full | Stop::ReadFirst | Stop::Cancelled) | None => {}
+                _ => {}
+            }
+            if let Some(until) = firewall::held_until(self, link).await? {
+                self.wait_until(Some(until), cancel).await;
             }
         }
     }

@@ -28,6 +28,7 @@ pub use error::{GuardError, GuardFaults};
 pub use judgement::{Cleared, Guard, Hold, Judgement, MOST_PIECES, Origin, Strike};
 pub use material::Material;
 pub use ownground::OwnGround;
+pub use reserved::{reserved_address, reserved_name};
 
 use ipnet::IpNet;
 

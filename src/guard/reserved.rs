@@ -9,7 +9,7 @@
 //! for private use. `onion` is among them: no resolver asks for such a name (RFC 7686), so a listed one
 //! would cost a place and block nothing. The rest of `arpa` is not: names below `ip6.arpa` have hosted phishing.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
@@ -128,6 +128,27 @@ pub(super) const NAMES: &[SpecialName] = &[
     name("a.e.f.ip6.arpa", "reverse lookups of link-local addresses", "RFC 6762"),
     name("b.e.f.ip6.arpa", "reverse lookups of link-local addresses", "RFC 6762"),
 ];
+
+/// What a registry keeps an address for, and where it says so; `None` for one that anybody may be given.
+#[must_use]
+pub fn reserved_address(address: IpAddr) -> Option<(&'static str, &'static str)> {
+    let covering = RANGES.iter().filter(|range| range.net.contains(&address));
+    covering
+        .max_by_key(|range| range.net.prefix_len())
+        .map(|range| (range.purpose, range.source))
+}
+
+/// What a registry keeps a name for, or one above it, and where it says so.
+#[must_use]
+pub fn reserved_name(name: &str) -> Option<(&'static str, &'static str)> {
+    let name = name.trim_end_matches('.').to_ascii_lowercase();
+    let covers = |special: &&SpecialName| {
+        name.strip_suffix(special.name)
+            .is_some_and(|below| below.is_empty() || below.ends_with('.'))
+    };
+    let special = NAMES.iter().find(covers)?;
+    Some((special.purpose, special.source))
+}
 
 const REVERSE: &str = "reverse lookups of private addresses";
 

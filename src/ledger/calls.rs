@@ -285,7 +285,7 @@ async fn settle(tx: &mut Tx, id: i64, settlement: &Settlement, now_ms: i64) -> R
             apply(tx, &call, &entries).await?;
             trials::accepted(tx, trial, &entries, call.firewall).await
         }
-        Outcome::Unknown => doubt(tx, &call, &entries).await,
+        Outcome::Unknown => doubt(tx, &call, &entries, now_ms).await,
         Outcome::NotApplied => Ok(()),
         Outcome::Failed { not_before } => {
             let refusal = Refusal::new(&call, trial, settlement, now_ms);
@@ -313,15 +313,16 @@ async fn apply(tx: &mut Tx, call: &CallRow, entries: &[Entry]) -> Result<()> {
 }
 
 /// An add whose answer never came may stand on the list: it is held as a lease in doubt, so that it is
-/// either added again or taken off, but never forgotten.
-async fn doubt(tx: &mut Tx, call: &CallRow, entries: &[Entry]) -> Result<()> {
+/// either added again or taken off, but never forgotten. A reading settles a doubt only if it began late enough after
+/// the last moment at which the call can have been applied.
+async fn doubt(tx: &mut Tx, call: &CallRow, entries: &[Entry], now_ms: i64) -> Result<()> {
+    let at = UnixTime::from_seconds(now_ms.div_euclid(1000));
     match (call.action, call.end_time) {
         (Action::Add, Some(end_time)) => {
-            let at = UnixTime::from_seconds(call.sent_ms.div_euclid(1000));
             let doubt = Some(Action::Add);
             leases::put(tx, call.firewall, entries, end_time, at, call.id, doubt).await
         }
-        _ => leases::mark_doubt(tx, call.firewall, entries, call.action).await,
+        (action, _) => leases::mark_doubt(tx, call.firewall, entries, action, Some(at)).await,
     }
 }
 

@@ -6,8 +6,6 @@ use thiserror::Error;
 
 use crate::model::KeyError;
 
-use super::header::{self, Owner};
-
 /// SQLITE_IOERR_SHMSIZE: the index of the write-ahead log finds no space.
 const SHM_SIZE: u32 = 4874;
 
@@ -38,12 +36,20 @@ pub enum LedgerError {
         .0.display()
     )]
     Older(PathBuf),
+    /// The SQLite inside this program is too old for two processes on one file.
+    #[error(
+        "this feedwall was built with SQLite {0}, in which the daemon and a command can damage the ledger between them: use a build with SQLite 3.51.3 or later"
+    )]
+    UnsoundSqlite(String),
     /// Another daemon holds the lock.
     #[error(
         "another feedwall holds the ledger {}: stop it first, or ask it with `feedwall status`",
         .0.display()
     )]
     Locked(PathBuf),
+    /// Another process changes proxy rules.
+    #[error("another `feedwall l4` is at work with the ledger {}: wait until it is done", .0.display())]
+    L4Locked(PathBuf),
     /// Opening failed.
     #[error("the ledger {} cannot be opened: {reason}", path.display())]
     Open {
@@ -77,10 +83,6 @@ impl LedgerError {
                 path: path.to_owned(),
                 reason: reason(&fault),
             },
-            // A ledger that is damaged keeps its mark; of anything else nobody knows that it ever was one.
-            Self::Corrupt(_) if !matches!(header::owner(path), Ok(Owner::Us)) => {
-                Self::Foreign(path.to_owned())
-            }
             other => other,
         }
     }
@@ -94,10 +96,9 @@ impl LedgerError {
     pub(super) fn migrate(path: &Path, fault: sqlx::migrate::MigrateError) -> Self {
         use sqlx::migrate::MigrateError;
         match fault {
-            MigrateError::VersionMissing(_) | MigrateError::VersionTooNew(..) => {
-                Self::Newer(path.to_owned())
-            }
-            MigrateError::VersionMismatch(_) => Self::Foreign(path.to_owned()),
+            MigrateError::VersionMissing(_)
+            | MigrateError::VersionTooNew(..)
+            | MigrateError::VersionMismatch(_) => Self::Newer(path.to_owned()),
             MigrateError::Execute(fault) | MigrateError::ExecuteMigration(fault, _) => {
                 Self::open(path, fault)
             }

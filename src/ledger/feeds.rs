@@ -138,8 +138,11 @@ impl Ledger {
             .transpose()
     }
 
-    /// Makes the ledger's feeds those of the config. A feed that is new, or whose recipe changed, is due
-    /// at once; one that is gone stays until its listings expire.
+    /// Makes the ledger's feeds those of the config. A feed that is new, or whose recipe or mode changed, is
+    /// due at once; one that is gone stays until its listings expire.
+    ///
+    /// A change of mode also forgets the recorded body: only a body that is read anew gives its listings the
+    /// ends of the other mode.
     ///
     /// # Errors
     /// When the ledger cannot be written.
@@ -196,7 +199,9 @@ pub(super) async fn configure(
          ON CONFLICT (name) DO UPDATE SET configured = 1, ttl = excluded.ttl,
              confidence = excluded.confidence, directions = excluded.directions, list = excluded.list,
              mode = excluded.mode, on_delist = excluded.on_delist, max_age = excluded.max_age,
-             next_poll = iif(recipe IS NOT ?9, NULL, next_poll)",
+             validators = iif(mode = excluded.mode, validators, NULL),
+             body_sha256 = iif(mode = excluded.mode, body_sha256, NULL),
+             next_poll = iif(recipe IS ?9 AND mode = excluded.mode, next_poll, NULL)",
     )
     .bind(name.as_str())
     .bind(seconds(terms.ttl))

@@ -30,6 +30,8 @@ pub struct FirewallRow {
     pub plan: Option<PlanSummary>,
     /// The last whole read-back.
     pub read_at: Option<UnixTime>,
+    /// When a reading began that has not come to its end.
+    pub reading_since: Option<UnixTime>,
     /// Why its lists must be read before the next plan.
     pub read_wanted: Option<String>,
     /// What the last read-back found.
@@ -218,6 +220,7 @@ fn read_firewall(row: &SqliteRow) -> Result<FirewallRow> {
         trouble_since: time("trouble_since")?,
         plan,
         read_at: time("read_at")?,
+        reading_since: time("reading_since")?,
         read_wanted: row.try_get("read_wanted")?,
         withdrawn: row.try_get("withdrawn")?,
         drift: row

@@ -4,7 +4,8 @@ use std::collections::HashSet;
 
 use crate::model::{Action, Direction, Entry, Indicator, Lease, List, UnixTime};
 
-use super::bulk::{self, push_hex, push_number};
+use super::bulk::{self, Numbers, Packed};
+use super::calls::action_of;
 use super::{Ledger, LedgerError, Result, Tx};
 
 /// Leases of a firewall in numbers, for `status`.
@@ -46,9 +47,9 @@ impl Ledger {
         let mut leases = Vec::new();
         let mut after = (0i64, Vec::new(), -1i64);
         loop {
-            let packed: Option<String> = sqlx::query_scalar(
-                "SELECT group_concat(list || ':' || direction || ':' || hex(key) || ':' || end_time || ':'
-                     || set_at || ':' || ifnull(doubt, ''), ',')
+            let packed: Option<Vec<u8>> = sqlx::query_scalar(
+                "SELECT CAST(group_concat(key || ':' || list || ':' || direction || ':' || end_time || ':'
+                     || set_at || ':' || ifnull(doubt, ''), ',') AS BLOB)
                  FROM (SELECT * FROM leases
                        WHERE firewall_id = ? AND (list, key, direction) > (?, ?, ?)
                        ORDER BY list, key, direction LIMIT 20000)",
@@ -60,12 +61,8 @@ impl Ledger {
             .fetch_one(&self.readers)
             .await?;
             let before = leases.len();
-            for row in packed
-                .unwrap_or_default()
-                .split(',')
-                .filter(|row| !row.is_empty())
-            {
-                leases.push(read_lease(row)?);
+            for row in Packed::new(&packed.unwrap_or_default()) {
+                leases.push(read_lease(row?)?);
             }
             let Some(Lease { entry, .. }) = leases.get(before..).and_then(<[Lease]>::last) else {
                 return Ok(leases);
@@ -83,9 +80,9 @@ impl Ledger {
     /// # Errors
     /// When the ledger cannot be read.
     pub async fn leases_of(&self, firewall: i64, indicator: &Indicator) -> Result<Vec<LeaseRow>> {
-        let rows: Vec<(String, i64, Option<i64>, Option<i64>)> = sqlx::query_as(
-            "SELECT list || ':' || direction || ':' || hex(key) || ':' || end_time || ':' || set_at || ':'
-                 || ifnull(doubt, ''), leased_at, call_id, confirmed_at
+        let rows = sqlx::query_as::<_, (Vec<u8>, i64, Option<i64>, Option<i64>)>(
+            "SELECT CAST(key || ':' || list || ':' || direction || ':' || end_time || ':' || set_at || ':'
+                 || ifnull(doubt, '') AS BLOB), leased_at, call_id, confirmed_at
              FROM leases WHERE firewall_id = ? AND list IN (1, 2) AND key = ? ORDER BY list, direction",
         )
         .bind(firewall)
@@ -94,8 +91,11 @@ impl Ledger {
         .await?;
         rows.into_iter()
             .map(|(packed, leased_at, call_id, confirmed_at)| {
+                let row = Packed::new(&packed)
+                    .next()
+                    .unwrap_or_else(|| Err(bulk::cut_short()));
                 Ok(LeaseRow {
-                    lease: read_lease(&packed)?,
+                    lease: read_lease(row?)?,
                     leased_at: UnixTime::from_seconds(leased_at),
                     call_id,
                     confirmed_at: confirmed_at.map(UnixTime::from_seconds),
@@ -196,70 +196,69 @@ pub(super) async fn put(
     call: i64,
     doubt: Option<Action>,
 ) -> Result<()> {
-    sqlx::query(
-        "INSERT INTO leases (firewall_id, list, direction, key, end_time, set_at, leased_at, call_id, doubt)
-         SELECT ?1, value ->> 1, value ->> 2, unhex(value ->> 0), ?3, ?4, ?4, ?5, ?6 FROM json_each(?2)
-         WHERE true
-         ON CONFLICT (firewall_id, list, key, direction) DO UPDATE SET end_time = excluded.end_time,
-             set_at = excluded.set_at, call_id = excluded.call_id, doubt = excluded.doubt",
-    )
-    .bind(firewall)
-    .bind(entries_json(entries))
-    .bind(end_time.seconds())
-    .bind(at.seconds())
-    .bind(call)
-    .bind(doubt.map(Action::as_str))
-    .execute(&mut **tx)
-    .await?;
+    for group in bulk::groups(entries) {
+        sqlx::query(
+            "INSERT INTO leases
+                 (firewall_id, list, direction, key, end_time, set_at, leased_at, call_id, doubt)
+             SELECT ?1, ?2, ?3, unhex(value), ?5, ?6, ?6, ?7, ?8 FROM json_each(?4) WHERE true
+             ON CONFLICT (firewall_id, list, key, direction) DO UPDATE SET end_time = excluded.end_time,
+                 set_at = excluded.set_at, call_id = excluded.call_id, doubt = excluded.doubt",
+        )
+        .bind(firewall)
+        .bind(group.list)
+        .bind(group.direction)
+        .bind(group.keys)
+        .bind(end_time.seconds())
+        .bind(at.seconds())
+        .bind(call)
+        .bind(doubt.map(Action::as_str))
+        .execute(&mut **tx)
+        .await?;
+    }
     Ok(())
 }
 
-/// Marks the leases on `entries`: the answer to `doubt` never came.
+/// Marks the leases on `entries`: no answer to `doubt` came until `at`; or a reading says that it is to be done again.
 pub(super) async fn mark_doubt(
     tx: &mut Tx,
     firewall: i64,
     entries: &[Entry],
     doubt: Action,
+    at: Option<UnixTime>,
 ) -> Result<()> {
-    sqlx::query(
-        "UPDATE leases SET doubt = ?3 WHERE firewall_id = ?1 AND (list, key, direction) IN
-             (SELECT value ->> 1, unhex(value ->> 0), value ->> 2 FROM json_each(?2))",
-    )
-    .bind(firewall)
-    .bind(entries_json(entries))
-    .bind(doubt.as_str())
-    .execute(&mut **tx)
-    .await?;
+    for group in bulk::groups(entries) {
+        sqlx::query(
+            "UPDATE leases SET doubt = ?5, set_at = coalesce(?6, set_at)
+             WHERE firewall_id = ?1 AND list = ?2 AND direction = ?3
+                 AND key IN (SELECT unhex(value) FROM json_each(?4))",
+        )
+        .bind(firewall)
+        .bind(group.list)
+        .bind(group.direction)
+        .bind(group.keys)
+        .bind(doubt.as_str())
+        .bind(at.map(UnixTime::seconds))
+        .execute(&mut **tx)
+        .await?;
+    }
     Ok(())
 }
 
 /// Forgets the leases on `entries`: they are off the list.
 pub(super) async fn remove(tx: &mut Tx, firewall: i64, entries: &[Entry]) -> Result<()> {
-    sqlx::query(
-        "DELETE FROM leases WHERE firewall_id = ?1 AND (list, key, direction) IN
-             (SELECT value ->> 1, unhex(value ->> 0), value ->> 2 FROM json_each(?2))",
-    )
-    .bind(firewall)
-    .bind(entries_json(entries))
-    .execute(&mut **tx)
-    .await?;
-    Ok(())
-}
-
-/// `[["hex", list, direction], …]`
-pub(super) fn entries_json(entries: &[Entry]) -> String {
-    let mut json = String::from("[");
-    let mut key = Vec::with_capacity(32);
-    for entry in entries {
-        json.push_str(if json.len() > 1 { ",[\"" } else { "[\"" });
-        push_hex(&mut json, &entry.indicator, &mut key);
-        json.push('"');
-        push_number(&mut json, Some(entry.list as i64));
-        push_number(&mut json, Some(entry.direction as i64));
-        json.push(']');
+    for group in bulk::groups(entries) {
+        sqlx::query(
+            "DELETE FROM leases WHERE firewall_id = ?1 AND list = ?2 AND direction = ?3
+                 AND key IN (SELECT unhex(value) FROM json_each(?4))",
+        )
+        .bind(firewall)
+        .bind(group.list)
+        .bind(group.direction)
+        .bind(group.keys)
+        .execute(&mut **tx)
+        .await?;
     }
-    json.push(']');
-    json
+    Ok(())
 }
 
 pub(super) fn list_of(number: i64) -> Result<List> {
@@ -270,22 +269,19 @@ pub(super) fn direction_of(number: i64) -> Result<Direction> {
     Direction::from_number(number).ok_or_else(|| LedgerError::Row(format!("direction {number}")))
 }
 
-fn read_lease(packed: &str) -> Result<Lease> {
-    let mut fields = packed.split(':');
-    let mut number = || -> Result<i64> { Ok(bulk::number(fields.next())?.unwrap_or(0)) };
-    let list = list_of(number()?)?;
-    let direction = direction_of(number()?)?;
-    let indicator = bulk::indicator(fields.next().unwrap_or_default())?;
-    let mut number = || -> Result<i64> { Ok(bulk::number(fields.next())?.unwrap_or(0)) };
-    let (end_time, set_at) = (number()?, number()?);
+fn read_lease((indicator, mut numbers): (Indicator, Numbers<'_>)) -> Result<Lease> {
+    let list = list_of(numbers.expect()?)?;
+    let direction = direction_of(numbers.expect()?)?;
+    let end_time = UnixTime::from_seconds(numbers.expect()?);
+    let set_at = UnixTime::from_seconds(numbers.expect()?);
     Ok(Lease {
         entry: Entry {
             list,
             indicator,
             direction,
         },
-        end_time: UnixTime::from_seconds(end_time),
-        set_at: UnixTime::from_seconds(set_at),
-        doubt: fields.next().and_then(Action::from_word),
+        end_time,
+        set_at,
+        doubt: numbers.word().map(action_of).transpose()?,
     })
 }

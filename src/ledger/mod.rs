@@ -12,23 +12,26 @@ mod feeds;
 mod firewalls;
 mod guard_lists;
 mod hand;
-mod header;
+mod l4;
 mod leases;
+mod listing_rows;
 mod listings;
 mod lock;
+mod open;
 mod read;
 mod read_back;
 mod snapshots;
 mod story;
 mod trials;
 
+#[cfg(test)]
+mod tests;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
-};
-use sqlx::{Sqlite, SqliteConnection, Transaction};
+use sqlx::sqlite::SqlitePool;
+use sqlx::{Sqlite, Transaction};
 
 pub use self::by_hand::{BY_HAND, HandWord};
 pub use self::calls::{CallRow, LastCall, NewCall, Outcome, Settlement};
@@ -36,9 +39,10 @@ pub use self::error::LedgerError;
 pub use self::feeds::{FeedRow, FeedState, PollOutcome};
 pub use self::firewalls::{FirewallRow, PlanSummary};
 pub use self::guard_lists::Role;
+pub use self::l4::{L4Action, L4CallRow, L4Item, L4RuleRow, L4Settlement, NewL4Call};
 pub use self::leases::{LeaseCounts, LeaseRow};
 pub use self::listings::Delta;
-pub use self::lock::DaemonLock;
+pub use self::lock::{DaemonLock, L4Lock};
 pub use self::read::FeedListings;
 pub use self::read_back::ReadState;
 pub use self::snapshots::{GoodBody, HeldSnapshot};
@@ -51,7 +55,8 @@ type Tx = Transaction<'static, Sqlite>;
 /// Rows in one write transaction of a load, so that nobody waits long behind it.
 const CHUNK: usize = 5_000;
 
-static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
+/// What was learned about a firewall is believed for so long, and then tried again.
+pub const LEARNED_FOR: Duration = Duration::from_secs(86_400);
 
 /// An open ledger. Cheap to share behind an `Arc`.
 #[derive(Debug)]
@@ -62,35 +67,6 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    /// Opens the ledger at `path` for the daemon: creates it where there is none, and migrates it.
-    ///
-    /// # Errors
-    /// [`LedgerError`] where the file is foreign, newer than this program, damaged, or cannot be written.
-    pub async fn open(path: &Path) -> Result<Self> {
-        let ledger = Self::connect(path, true).await?;
-        ledger.refuse_foreign().await?;
-        MIGRATIONS
-            .run(&ledger.writer)
-            .await
-            .map_err(|fault| LedgerError::migrate(path, fault))?;
-        Ok(ledger)
-    }
-
-    /// Opens a ledger that the daemon made, for a command that asks or leaves a request. Creates and
-    /// migrates nothing.
-    ///
-    /// # Errors
-    /// [`LedgerError::Missing`] where there is none; else as [`Ledger::open`].
-    pub async fn open_existing(path: &Path) -> Result<Self> {
-        if !path.exists() {
-            return Err(LedgerError::Missing(path.to_owned()));
-        }
-        let ledger = Self::connect(path, false).await?;
-        ledger.refuse_foreign().await?;
-        ledger.refuse_other_schema().await?;
-        Ok(ledger)
-    }
-
     /// Where the file is.
     #[must_use]
     pub fn path(&self) -> &Path {
@@ -100,11 +76,7 @@ impl Ledger {
     /// Bytes of the file and its write-ahead log.
     #[must_use]
     pub fn size(&self) -> u64 {
-        let wal = self.path.with_file_name(format!(
-            "{}-wal",
-            self.path.file_name().unwrap_or_default().to_string_lossy()
-        ));
-        [self.path.as_path(), wal.as_path()]
+        [self.path.as_path(), &log_of(&self.path)]
             .iter()
             .filter_map(|file| std::fs::metadata(file).ok())
             .map(|meta| meta.len())
@@ -117,81 +89,18 @@ impl Ledger {
         self.writer.close().await;
     }
 
-    async fn connect(path: &Path, create: bool) -> Result<Self> {
-        header::refuse_stranger(path).await?;
-        let options = SqliteConnectOptions::new()
-            .filename(path)
-            .create_if_missing(create)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Normal)
-            .foreign_keys(true)
-            .busy_timeout(Duration::from_secs(30))
-            .statement_cache_capacity(200);
-        let open = |fault| LedgerError::open(path, fault);
-        let writer = SqlitePoolOptions::new()
-            .max_connections(1)
-            .idle_timeout(None)
-            .max_lifetime(None)
-            .acquire_timeout(Duration::from_secs(600))
-            .connect_with(options.clone())
-            .await
-            .map_err(open)?;
-        let readers = SqlitePoolOptions::new()
-            .max_connections(4)
-            .idle_timeout(None)
-            .max_lifetime(None)
-            .connect_lazy_with(options.pragma("query_only", "ON"));
-        Ok(Self {
-            writer,
-            readers,
-            path: path.to_owned(),
-        })
-    }
-
     async fn begin(&self) -> Result<Tx> {
-        Ok(self.writer.begin_with("BEGIN IMMEDIATE").await?)
-    }
-
-    async fn refuse_foreign(&self) -> Result<()> {
-        let mut writer = self.writer.acquire().await?;
-        let ours = is_ours(&mut writer)
-            .await
-            .map_err(|fault| LedgerError::open(&self.path, fault))?;
-        if ours {
-            Ok(())
-        } else {
-            Err(LedgerError::Foreign(self.path.clone()))
-        }
-    }
-
-    async fn refuse_other_schema(&self) -> Result<()> {
-        let applied: Option<i64> =
-            sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations WHERE success")
-                .fetch_one(&self.writer)
-                .await
-                .map_err(|_| LedgerError::Foreign(self.path.clone()))?;
-        let known = MIGRATIONS.iter().map(|step| step.version).max();
-        match applied.cmp(&known) {
-            std::cmp::Ordering::Equal => Ok(()),
-            std::cmp::Ordering::Less => Err(LedgerError::Older(self.path.clone())),
-            std::cmp::Ordering::Greater => Err(LedgerError::Newer(self.path.clone())),
-        }
+        begin(&self.writer).await
     }
 }
 
-/// Whether the file is a ledger, or nothing yet.
-async fn is_ours(connection: &mut SqliteConnection) -> sqlx::Result<bool> {
-    let id: i64 = sqlx::query_scalar("PRAGMA application_id")
-        .fetch_one(&mut *connection)
-        .await?;
-    // A start that was killed before its first migration was through leaves only sqlx's own table.
-    let tables: i64 = sqlx::query_scalar(
-        "SELECT count(*) FROM sqlite_schema WHERE tbl_name <> '_sqlx_migrations'",
-    )
-    .fetch_one(&mut *connection)
-    .await?;
-    Ok(id == APPLICATION_ID || (id == 0 && tables == 0))
+/// The write-ahead log of the file at `path`.
+fn log_of(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push("-wal");
+    PathBuf::from(name)
 }
 
-/// `PRAGMA application_id` of a ledger: "fwal".
-const APPLICATION_ID: i64 = 0x6677_616c;
+async fn begin(writer: &SqlitePool) -> Result<Tx> {
+    Ok(writer.begin_with("BEGIN IMMEDIATE").await?)
+}

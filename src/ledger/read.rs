@@ -1,26 +1,70 @@
-//! Listings read back for the plan, a chunk a statement.
+//! Listings read back in the indicators' order, a window of rows a statement.
+
+use sqlx::sqlite::SqlitePool;
+use tokio::sync::mpsc::{self, Receiver};
 
 use crate::model::{Indicator, Listing, UnixTime};
 
-use super::bulk;
+use super::bulk::{Numbers, Packed};
 use super::{Ledger, Result};
+
+/// Rows in a window.
+const WINDOW: i64 = 10_000;
+
+/// Windows that are read ahead of their use: an IPv4 list of a million takes 6 bytes a row, a list of domains
+/// with dates some 60, so this is a few MB.
+const AHEAD: usize = 16;
 
 /// Reads one feed's listings in the indicators' order, chunk by chunk.
 #[derive(Debug)]
-pub struct FeedListings<'a> {
-    ledger: &'a Ledger,
-    feed: i64,
-    after: Vec<u8>,
+pub struct FeedListings {
+    windows: ReadAhead,
 }
 
+/// Goes through one feed, while what it has read is being used.
+#[derive(Debug)]
+pub(super) struct ReadAhead {
+    readers: SqlitePool,
+    feed: i64,
+    sql: &'static str,
+    ended_after: Option<i64>,
+    state: State,
+}
+
+#[derive(Debug)]
+enum State {
+    New,
+    Reading(Receiver<Window>),
+    Done,
+}
+
+/// A window's packed rows; `None` at the end.
+type Window = Result<Option<Vec<u8>>>;
+
+/// The keys between which the next window lies.
+struct Edges {
+    readers: SqlitePool,
+    feed: i64,
+    after: Option<Vec<u8>>,
+}
+
+/// A window of listings for [`read_listing`].
+const ROWS: &str = "SELECT CAST(group_concat(
+         CASE WHEN plain
+              THEN key || ':' || first_listed
+              ELSE key || ':' || first_listed || ':' || ifnull(expires_at, '') || ':'
+                   || ifnull(delisted_at, '') || ':' || ifnull(valid_until, '') || ':'
+                   || ifnull(dated, '') || ':' || ifnull(confidence, '')
+         END, ',') AS BLOB)
+     FROM listings WHERE feed_id = ?1 AND key > ?2 AND key <= ?3
+         AND (expires_at IS NULL OR expires_at > ?4)";
+
 impl Ledger {
-    /// The listings of a feed that have not ended by `now` by their own `expires_at`.
+    /// The listings of a feed, those that have ended included until [`Ledger::sweep`] takes them.
     #[must_use]
-    pub fn listings(&self, feed: i64) -> FeedListings<'_> {
+    pub fn listings(&self, feed: i64) -> FeedListings {
         FeedListings {
-            ledger: self,
-            feed,
-            after: Vec::new(),
+            windows: ReadAhead::new(&self.readers, feed, ROWS, Some(i64::MIN)),
         }
     }
 
@@ -29,66 +73,136 @@ impl Ledger {
     /// # Errors
     /// When the ledger cannot be read.
     pub async fn listing(&self, feed: i64, indicator: &Indicator) -> Result<Option<Listing>> {
-        let packed: Option<String> = sqlx::query_scalar(
-            "SELECT hex(key) || ':' || first_listed || ':' || ifnull(expires_at, '') || ':'
+        let packed: Option<Vec<u8>> = sqlx::query_scalar(
+            "SELECT CAST(key || ':' || first_listed || ':' || ifnull(expires_at, '') || ':'
                  || ifnull(delisted_at, '') || ':' || ifnull(valid_until, '') || ':'
-                 || ifnull(dated, '') || ':' || ifnull(confidence, '')
+                 || ifnull(dated, '') || ':' || ifnull(confidence, '') AS BLOB)
              FROM listings WHERE feed_id = ? AND key = ?",
         )
         .bind(feed)
         .bind(indicator.key())
         .fetch_optional(&self.readers)
         .await?;
-        packed.as_deref().map(read_listing).transpose()
+        Packed::new(&packed.unwrap_or_default())
+            .next()
+            .map(|row| read_listing(row?))
+            .transpose()
     }
 }
 
-impl FeedListings<'_> {
+impl FeedListings {
+    /// Leaves out what had ended by its own `expires_at` at `moment`. A feed that changes much has many more
+    /// of those than of live ones, and a plan looks back no further than one step of its grid.
+    #[must_use]
+    pub fn ended_after(mut self, moment: UnixTime) -> Self {
+        self.windows.ended_after = Some(moment.seconds());
+        self
+    }
+
     /// The next chunk; empty at the end.
     ///
     /// # Errors
     /// When the ledger cannot be read.
     pub async fn next_chunk(&mut self) -> Result<Vec<Listing>> {
-        let packed: Option<String> = sqlx::query_scalar(
-            "SELECT group_concat(
-                 CASE WHEN expires_at IS NULL AND valid_until IS NULL AND dated IS NULL
-                           AND confidence IS NULL
-                      THEN hex(key) || ':' || first_listed
-                      ELSE hex(key) || ':' || first_listed || ':' || ifnull(expires_at, '') || ':'
-                           || ifnull(delisted_at, '') || ':' || ifnull(valid_until, '') || ':'
-                           || ifnull(dated, '') || ':' || ifnull(confidence, '')
-                 END, ',')
-             FROM (SELECT * FROM listings WHERE feed_id = ? AND key > ? ORDER BY key LIMIT 20000)",
-        )
-        .bind(self.feed)
-        .bind(self.after.as_slice())
-        .fetch_one(&self.ledger.readers)
-        .await?;
-        let listings = packed
-            .unwrap_or_default()
-            .split(',')
-            .filter(|row| !row.is_empty())
-            .map(read_listing)
-            .collect::<Result<Vec<_>>>()?;
-        if let Some(last) = listings.last() {
-            self.after = last.indicator.key();
+        while let Some(rows) = self.windows.next().await? {
+            if !rows.is_empty() {
+                return Packed::new(&rows).map(|row| read_listing(row?)).collect();
+            }
         }
-        Ok(listings)
+        Ok(Vec::new())
     }
 }
 
-pub(super) fn read_listing(packed: &str) -> Result<Listing> {
-    let mut fields = packed.split(':');
-    let indicator = bulk::indicator(fields.next().unwrap_or_default())?;
-    let first_listed = bulk::number(fields.next())?.unwrap_or(0);
-    let mut time = || -> Result<Option<UnixTime>> {
-        Ok(bulk::number(fields.next())?.map(UnixTime::from_seconds))
-    };
+impl ReadAhead {
+    /// `sql` packs the rows of one window, given the feed, the keys around the window, and `ended_after`.
+    pub(super) fn new(
+        readers: &SqlitePool,
+        feed: i64,
+        sql: &'static str,
+        ended_after: Option<i64>,
+    ) -> Self {
+        Self {
+            readers: readers.clone(),
+            feed,
+            sql,
+            ended_after,
+            state: State::New,
+        }
+    }
+
+    pub(super) async fn next(&mut self) -> Window {
+        if let State::New = self.state {
+            self.state = State::Reading(self.start());
+        }
+        let State::Reading(windows) = &mut self.state else {
+            return Ok(None);
+        };
+        // The reading task ends with a word: without one it was lost, and this is not the feed's end.
+        let window = windows.recv().await.ok_or(sqlx::Error::WorkerCrashed)?;
+        if !matches!(window, Ok(Some(_))) {
+            self.state = State::Done;
+        }
+        window
+    }
+
+    fn start(&self) -> Receiver<Window> {
+        let (window, windows) = mpsc::channel(AHEAD);
+        let (sql, ended_after) = (self.sql, self.ended_after);
+        let mut edges = Edges {
+            readers: self.readers.clone(),
+            feed: self.feed,
+            after: Some(Vec::new()),
+        };
+        tokio::spawn(async move {
+            loop {
+                let next = edges.next(sql, ended_after).await;
+                let more = matches!(next, Ok(Some(_)));
+                if window.send(next).await.is_err() || !more {
+                    return;
+                }
+            }
+        });
+        windows
+    }
+}
+
+impl Edges {
+    async fn next(&mut self, sql: &'static str, ended_after: Option<i64>) -> Window {
+        let Some(after) = self.after.take() else {
+            return Ok(None);
+        };
+        let mut reader = self.readers.acquire().await?;
+        let edge: Option<Vec<u8>> = sqlx::query_scalar(
+            "SELECT key FROM listings WHERE feed_id = ? AND key > ? ORDER BY key LIMIT 1 OFFSET ?",
+        )
+        .bind(self.feed)
+        .bind(&after)
+        .bind(WINDOW - 1)
+        .fetch_optional(&mut *reader)
+        .await?;
+        // No key begins with a byte above those of the tags.
+        let mut query = sqlx::query_scalar(sql)
+            .bind(self.feed)
+            .bind(after)
+            .bind(edge.as_deref().unwrap_or(b"\xff"));
+        if let Some(moment) = ended_after {
+            query = query.bind(moment);
+        }
+        let rows: Option<Vec<u8>> = query.fetch_one(&mut *reader).await?;
+        self.after = edge;
+        Ok(Some(rows.unwrap_or_default()))
+    }
+}
+
+pub(super) fn read_listing((indicator, mut numbers): (Indicator, Numbers<'_>)) -> Result<Listing> {
+    let first_listed = UnixTime::from_seconds(numbers.expect()?);
+    let mut time =
+        || -> Result<Option<UnixTime>> { Ok(numbers.next()?.map(UnixTime::from_seconds)) };
     let (expires_at, delisted_at, valid_until, dated) = (time()?, time()?, time()?, time()?);
-    let confidence = bulk::number(fields.next())?;
+    let confidence = numbers.next()?;
     Ok(Listing {
         indicator,
-        first_listed: UnixTime::from_seconds(first_listed),
+        first_listed,
         expires_at,
         delisted_at,
         valid_until,

@@ -133,13 +133,12 @@ impl Ledger {
         delta: &Delta,
         now: UnixTime,
     ) -> Result<()> {
-        let changed = delta.added + delta.relisted + delta.renewed + delta.delisted > 0;
         let mut tx = self.begin().await?;
         sqlx::query(
             "UPDATE feeds SET recipe = ?2, validators = ?3, body_sha256 = ?4,
                  body_since = iif(body_sha256 IS ?4, ifnull(body_since, ?7), ?7),
                  listed = ?5, rejected = ?6, last_poll = ?7, last_good = ?7,
-                 last_change = iif(?8, ?7, last_change), next_poll = ?9, polls = polls + 1,
+                 next_poll = ?8, polls = polls + 1,
                  failures = 0, state = 'good', trouble = NULL
              WHERE id = ?1",
         )
@@ -150,7 +149,6 @@ impl Ledger {
         .bind(i64::try_from(delta.listed).unwrap_or(i64::MAX))
         .bind(i64::try_from(body.rejected).unwrap_or(i64::MAX))
         .bind(now.seconds())
-        .bind(changed)
         .bind(body.next_poll.seconds())
         .execute(&mut *tx)
         .await?;

@@ -23,18 +23,21 @@ impl Ledger {
     /// # Errors
     /// When the ledger cannot be read.
     pub async fn listings_of(&self, indicators: &[Indicator]) -> Result<Vec<(i64, Listing)>> {
-        let rows: Vec<(i64, String)> = sqlx::query_as(
-            "SELECT feed_id, hex(key) || ':' || first_listed || ':' || ifnull(expires_at, '') || ':'
+        let rows: Vec<(i64, Vec<u8>)> = sqlx::query_as(
+            "SELECT feed_id, CAST(listings.key || ':' || first_listed || ':' || ifnull(expires_at, '') || ':'
                  || ifnull(delisted_at, '') || ':' || ifnull(valid_until, '') || ':'
-                 || ifnull(dated, '') || ':' || ifnull(confidence, '')
+                 || ifnull(dated, '') || ':' || ifnull(listings.confidence, '') AS BLOB)
              FROM feeds CROSS JOIN json_each(?) AS asked CROSS JOIN listings
-             WHERE feed_id = feeds.id AND key = unhex(asked.value) ORDER BY name, key",
+             WHERE feed_id = feeds.id AND listings.key = unhex(asked.value)
+             ORDER BY feeds.name, listings.key",
         )
         .bind(bulk::keys_json(indicators))
         .fetch_all(&self.readers)
         .await?;
-        rows.into_iter()
-            .map(|(feed, packed)| Ok((feed, read_listing(&packed)?)))
+        rows.iter()
+            .flat_map(|(feed, packed)| {
+                bulk::Packed::new(packed).map(|row| Ok((*feed, read_listing(row?)?)))
+            })
             .collect()
     }
 

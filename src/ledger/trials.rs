@@ -7,9 +7,13 @@ use sqlx::sqlite::SqliteRow;
 use crate::model::{Action, Entry, Indicator, UnixTime};
 use crate::plan::trial::{self, Children, Refused, Role, Suspects, Trial};
 
+use super::bulk;
 use super::calls::{CallRow, Settlement, action_of};
-use super::leases::{direction_of, entries_json, list_of};
-use super::{Ledger, LedgerError, Result, Tx};
+use super::leases::{direction_of, list_of};
+use super::{LEARNED_FOR, Ledger, LedgerError, Result, Tx};
+
+/// A class whose edits or deletes were refused is left alone for so long: a lease runs on meanwhile.
+const CALL_HELD_FOR: std::time::Duration = std::time::Duration::from_secs(3600);
 
 /// An entry that the cloud refused alone.
 #[derive(Clone, Debug)]
@@ -133,7 +137,8 @@ impl Ledger {
         Ok(())
     }
 
-    /// What was learned about a firewall since `since`: subject, value and reason.
+    /// What was learned about a firewall since `since`: subject, value and reason. Of a class whose edits or
+    /// deletes are refused, only what was learned within the last hour of a day since then.
     ///
     /// # Errors
     /// When the ledger cannot be read.
@@ -144,10 +149,11 @@ impl Ledger {
     ) -> Result<Vec<(String, Option<i64>, String)>> {
         Ok(sqlx::query_as(
             "SELECT subject, value, reason FROM learned
-             WHERE firewall_id = ? AND learned_at > ? ORDER BY subject",
+             WHERE firewall_id = ?1 AND learned_at > iif(subject LIKE 'call %', ?3, ?2) ORDER BY subject",
         )
         .bind(firewall)
         .bind(since.seconds())
+        .bind(since.plus(LEARNED_FOR).minus(CALL_HELD_FOR).seconds())
         .fetch_all(&self.readers)
         .await?)
     }
@@ -238,9 +244,12 @@ pub(super) async fn refused(
     let parent = trial.as_ref().and_then(|trial| trial.parent);
     match trial::refused(role, entries.clone(), too_large) {
         Refused::Probe { probes, rest } => {
+            // A batch that failed before without a reason may have been applied all the same.
+            let failed = trial.as_ref().map_or(0, |trial| trial.tries);
             discard(tx, trial).await?;
             let rest_id = open(tx, &refusal, None, Role::Rest, &rest).await?;
             wait_for(tx, rest_id, probes.len()).await?;
+            set_tries(tx, rest_id, failed).await?;
             for probe in probes {
                 open(tx, &refusal, Some(rest_id), Role::Probe, &[probe]).await?;
             }
@@ -253,6 +262,8 @@ pub(super) async fn refused(
         Refused::Report => match trial {
             Some(trial) => {
                 note(tx, trial.id, &refusal).await?;
+                // It has had its turn: with its entry it waits for what its parent decides.
+                wait_for(tx, trial.id, 1).await?;
                 end(tx, trial, Some(refusal.code())).await
             }
             None => Ok(()),
@@ -271,11 +282,10 @@ pub(super) async fn refused(
     }
 }
 
-/// A lone edit or delete may have been refused because the entry is not there, and a failure without a
-/// reason may have come after the deed: the list itself knows.
+/// A lone edit or delete may have been refused because the entry is not there: the list itself knows. What an add
+/// was refused for can wait for the next reading.
 async fn ask_the_list(tx: &mut Tx, refusal: &Refusal<'_>) -> Result<()> {
-    let explained = refusal.code().starts_with("InvalidParameter");
-    if refusal.call.action == Action::Add && explained {
+    if refusal.call.action == Action::Add {
         return Ok(());
     }
     let why = format!("an entry alone was refused ({})", refusal.code());
@@ -343,6 +353,12 @@ async fn children_done(tx: &mut Tx, parent: Trial) -> Result<()> {
         Children::ClassRefused => hold_class(tx, &parent).await,
         Children::SendRest => {
             quarantine_probes(tx, parent.id).await?;
+            set_tries(tx, parent.id, 0).await?;
+            end_if_empty(tx, parent).await
+        }
+        // What failed without a reason may have passed by itself: then nothing is to be learned from it.
+        Children::HalveRest if parent.tries > 0 => {
+            set_tries(tx, parent.id, 0).await?;
             end_if_empty(tx, parent).await
         }
         Children::HalveRest => split_rest(tx, parent).await,
@@ -354,7 +370,9 @@ async fn children_done(tx: &mut Tx, parent: Trial) -> Result<()> {
             );
             let size = i64::try_from(parent.size).unwrap_or(i64::MAX);
             let now = UnixTime::from_seconds(latest_settlement(tx, firewall).await?);
-            learn(tx, firewall, "batch", Some(size), &reason, now).await?;
+            if !took_more(tx, firewall, size, now).await? {
+                learn(tx, firewall, "batch", Some(size), &reason, now).await?;
+            }
             end(tx, parent, None).await
         }
         Children::Done => {
@@ -364,8 +382,23 @@ async fn children_done(tx: &mut Tx, parent: Trial) -> Result<()> {
     }
 }
 
-/// All three probes refused alike: nothing is quarantined. Of an add, the class is held for a day; edits and
-/// deletes are refused so where the list was cleared behind our back, and it is read.
+/// Whether a larger call was applied within the day: then it was not the size, but a failure that has passed.
+async fn took_more(tx: &mut Tx, firewall: i64, size: i64, now: UnixTime) -> Result<bool> {
+    let since = now.minus(LEARNED_FOR).seconds().saturating_mul(1000);
+    Ok(sqlx::query_scalar(
+        "SELECT EXISTS (SELECT 1 FROM calls WHERE firewall_id = ? AND settled_ms > ?
+             AND count > ? AND verdict = 'applied')",
+    )
+    .bind(firewall)
+    .bind(since)
+    .bind(size)
+    .fetch_one(&mut **tx)
+    .await?)
+}
+
+/// All three probes refused alike: nothing is quarantined. They may be refused because they are there already (an
+/// add that failed before) or because they are not (edits and deletes, where the list was cleared behind our back):
+/// then the list is read first. If that does not help, the class is held, or the call for it.
 async fn hold_class(tx: &mut Tx, rest: &Trial) -> Result<()> {
     let firewall = firewall_of(tx, rest.id).await?;
     let row = sqlx::query(
@@ -388,12 +421,18 @@ async fn hold_class(tx: &mut Tx, rest: &Trial) -> Result<()> {
             message.unwrap_or_default()
         );
         let action: String = row.try_get("action")?;
-        if action_of(&action)? == Action::Add {
-            let subject = format!("class {} {}", entry.list, entry.class());
-            let now = UnixTime::from_seconds(latest_settlement(tx, firewall).await?);
+        let action = action_of(&action)?;
+        let now = UnixTime::from_seconds(latest_settlement(tx, firewall).await?);
+        let kind = format!("{} {}", entry.list, entry.class());
+        let read_first = action != Action::Add || rest.tries > 0;
+        if read_first && !was_read_for(tx, firewall, &format!("{action} {kind}"), now).await? {
+            want_read(tx, firewall, reason.trim()).await?;
+        } else if action == Action::Add {
+            let subject = format!("class {kind}");
             learn(tx, firewall, &subject, None, reason.trim(), now).await?;
         } else {
-            want_read(tx, firewall, reason.trim()).await?;
+            let subject = format!("call {action} {kind}");
+            learn(tx, firewall, &subject, None, reason.trim(), now).await?;
         }
     }
     let family = "SELECT id FROM trials WHERE id = ?1 OR parent_id = ?1";
@@ -407,6 +446,38 @@ async fn hold_class(tx: &mut Tx, rest: &Trial) -> Result<()> {
         .execute(&mut **tx)
         .await?;
     remove(tx, rest.id).await
+}
+
+/// Whether the lists were read since calls of this kind were first refused alike; notes that they are, if not.
+async fn was_read_for(tx: &mut Tx, firewall: i64, kind: &str, now: UnixTime) -> Result<bool> {
+    let subject = format!("alike {kind}");
+    let noted: Option<(bool, bool)> = sqlx::query_as(
+        "SELECT read_at >= learned_at AND read_wanted IS NULL, learned_at > ?3
+         FROM learned JOIN firewalls ON firewalls.id = firewall_id
+         WHERE firewall_id = ?1 AND subject = ?2",
+    )
+    .bind(firewall)
+    .bind(&subject)
+    .bind(now.minus(LEARNED_FOR).seconds())
+    .fetch_optional(&mut **tx)
+    .await?;
+    match noted {
+        Some((read, true)) => Ok(read),
+        _ => {
+            let reason = "three entries alone were refused alike; the lists are read";
+            learn(tx, firewall, &subject, None, reason, now).await?;
+            Ok(false)
+        }
+    }
+}
+
+async fn set_tries(tx: &mut Tx, trial: i64, tries: u32) -> Result<()> {
+    sqlx::query("UPDATE trials SET tries = ?2 WHERE id = ?1")
+        .bind(trial)
+        .bind(tries)
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
 }
 
 async fn quarantine_probes(tx: &mut Tx, rest: i64) -> Result<()> {
@@ -525,19 +596,20 @@ async fn suspect(
     entries: &[Entry],
     trial: i64,
 ) -> Result<()> {
-    if entries.is_empty() {
-        return Ok(());
+    for group in bulk::groups(entries) {
+        sqlx::query(
+            "INSERT OR REPLACE INTO suspects (firewall_id, list, direction, key, action, trial_id)
+             SELECT ?1, ?2, ?3, unhex(value), ?5, ?6 FROM json_each(?4)",
+        )
+        .bind(firewall)
+        .bind(group.list)
+        .bind(group.direction)
+        .bind(group.keys)
+        .bind(action)
+        .bind(trial)
+        .execute(&mut **tx)
+        .await?;
     }
-    sqlx::query(
-        "INSERT OR REPLACE INTO suspects (firewall_id, list, key, direction, action, trial_id)
-         SELECT ?1, value ->> 1, unhex(value ->> 0), value ->> 2, ?3, ?4 FROM json_each(?2)",
-    )
-    .bind(firewall)
-    .bind(entries_json(entries))
-    .bind(action)
-    .bind(trial)
-    .execute(&mut **tx)
-    .await?;
     Ok(())
 }
 
@@ -601,14 +673,18 @@ async fn learn(
 }
 
 async fn clear_suspects(tx: &mut Tx, firewall: i64, entries: &[Entry]) -> Result<()> {
-    sqlx::query(
-        "DELETE FROM suspects WHERE firewall_id = ?1 AND (list, key, direction) IN
-             (SELECT value ->> 1, unhex(value ->> 0), value ->> 2 FROM json_each(?2))",
-    )
-    .bind(firewall)
-    .bind(entries_json(entries))
-    .execute(&mut **tx)
-    .await?;
+    for group in bulk::groups(entries) {
+        sqlx::query(
+            "DELETE FROM suspects WHERE firewall_id = ?1 AND list = ?2 AND direction = ?3
+                 AND key IN (SELECT unhex(value) FROM json_each(?4))",
+        )
+        .bind(firewall)
+        .bind(group.list)
+        .bind(group.direction)
+        .bind(group.keys)
+        .execute(&mut **tx)
+        .await?;
+    }
     Ok(())
 }
 

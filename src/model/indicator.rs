@@ -171,6 +171,18 @@ impl Indicator {
         self.borrowed().write_key(out);
     }
 
+    /// The length of a key that begins with `tag`; `None` for a domain, whose key is as long as its name.
+    #[must_use]
+    pub const fn key_length(tag: u8) -> Option<usize> {
+        match tag {
+            KEY_IPV4 => Some(5),
+            KEY_IPV6 => Some(17),
+            KEY_NETWORK4 => Some(6),
+            KEY_NETWORK6 => Some(18),
+            _ => None,
+        }
+    }
+
     /// Reads what [`Indicator::key`] wrote.
     ///
     /// # Errors

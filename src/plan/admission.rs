@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use crate::model::{Entry, UnixTime};
+use crate::model::{Action, Entry, UnixTime};
 
 use super::desired::leave_out;
 use super::{FirewallTerms, LeftOut, Quota, Standing, Wanted};
@@ -29,7 +29,7 @@ pub fn takeable(
             Some(LeftOut::GuardsUnheard)
         } else if standing.foreign.contains(&entry) {
             Some(LeftOut::Foreign)
-        } else if standing.quarantined.contains(&entry) {
+        } else if standing.quarantined.get(&entry) == Some(&Action::Add) {
             Some(LeftOut::Quarantined)
         } else if standing
             .refused_classes

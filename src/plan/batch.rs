@@ -107,6 +107,25 @@ impl Batch {
         }
     }
 
+    /// The same, once a call for it has had no answer.
+    #[must_use]
+    pub fn in_doubt(mut self) -> Self {
+        let action = self.action();
+        match &mut self.load {
+            Load::Delete(leases) | Load::Edit(leases, _) => {
+                for lease in leases {
+                    lease.doubt = Some(action);
+                }
+            }
+            Load::Add(additions, _) => {
+                for addition in additions {
+                    addition.repeat = true;
+                }
+            }
+        }
+        self
+    }
+
     /// Whether it holds nothing; a plan has no such batch.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -130,11 +149,12 @@ pub fn batches(
         .filter(|(lease, _)| lease.doubt.is_none())
         .count();
     let held = changes.steady + renewals as u64;
-    let kept = changes.steady + changes.edits.len() as u64;
+    let unread = changes.unread.len() as u64;
+    let kept = changes.steady + changes.edits.len() as u64 + unread + changes.stuck;
     let held_deletes = brake(terms, standing, &mut changes, now);
     let room = room_for_adds(terms, standing, &changes, kept + held_deletes);
     fit_adds(&mut changes, standing, room, &mut left_out);
-    let pending = (changes.adds.len() + changes.edits.len() + changes.deletes.len()) as u64;
+    let sendable = changes.adds.len() + changes.edits.len() + changes.deletes.len();
     let acquitted = acquitted(standing, &changes);
     let mut packer = Packer::new(terms, standing, now);
     for lease in changes.deletes {
@@ -156,12 +176,12 @@ pub fn batches(
     for (wanted, end) in changes.adds {
         packer.put(Action::Add, wanted.entry(), Some(end), Item::Wanted(wanted));
     }
-    let (waiting, trial_due) = (packer.waiting, packer.next_due);
+    let (waiting, trial_due) = (packer.waiting + unread, packer.next_due);
     Plan {
         batches: packer.into_batches(),
         desired: changes.admitted,
         held,
-        pending,
+        pending: sendable as u64 + unread,
         waiting,
         held_deletes,
         wanted_deletes,
@@ -171,7 +191,8 @@ pub fn batches(
     }
 }
 
-/// Holds back deletes beyond `max_delete` of the leases within 24 h, and renews what is held back.
+/// Holds back deletes beyond `max_delete` of the leases within 24 h, and renews what is held back. What has ended
+/// blocks nothing any more: taking it off is no delete in this sense.
 fn brake(terms: &FirewallTerms, standing: &Standing, changes: &mut Changes, now: UnixTime) -> u64 {
     let base = standing.leases.len() as u64 + standing.deleted;
     let allowed = share(base, terms.max_delete)
@@ -185,7 +206,7 @@ fn brake(terms: &FirewallTerms, standing: &Standing, changes: &mut Changes, now:
     let (exempt, mut braked): (Vec<Lease>, Vec<Lease>) = changes
         .deletes
         .drain(..)
-        .partition(|lease| standing.exempt.contains(&lease.entry));
+        .partition(|lease| lease.end_time <= now || standing.exempt.contains(&lease.entry));
     let held = braked.split_off(allowed.min(braked.len()));
     changes.deletes = exempt;
     changes.deletes.append(&mut braked);
@@ -193,7 +214,8 @@ fn brake(terms: &FirewallTerms, standing: &Standing, changes: &mut Changes, now:
     for lease in held {
         let end = now.plus(terms.lease).round_up(terms.grid);
         let due = super::lease::renewal_time(terms, &lease);
-        if due <= now && end >= lease.end_time.plus(terms.grid) {
+        let may = standing.may(Action::Edit, &lease.entry);
+        if due <= now && end >= lease.end_time.plus(terms.grid) && may {
             changes.edits.push((lease, end));
         }
     }
@@ -247,10 +269,14 @@ fn fit_adds(
 }
 
 fn is_leased(standing: &Standing, entry: &Entry) -> bool {
-    standing
+    leased(standing, entry).is_some()
+}
+
+fn leased<'a>(standing: &'a Standing, entry: &Entry) -> Option<&'a Lease> {
+    let place = standing
         .leases
-        .binary_search_by(|lease| lease.entry.cmp(entry))
-        .is_ok()
+        .binary_search_by(|lease| lease.entry.cmp(entry));
+    standing.leases.get(place.ok()?)
 }
 
 /// Suspects of which nothing is wanted any more.
@@ -261,6 +287,7 @@ fn acquitted(standing: &Standing, changes: &Changes) -> Vec<Entry> {
     let mut wanted: HashSet<Entry> = changes.adds.iter().map(|(add, _)| add.entry()).collect();
     wanted.extend(changes.edits.iter().map(|(lease, _)| lease.entry.clone()));
     wanted.extend(changes.deletes.iter().map(|lease| lease.entry.clone()));
+    wanted.extend(changes.unread.iter().map(|lease| lease.entry.clone()));
     let suspects = standing.suspects.entries.keys();
     let gone: BTreeSet<Entry> = suspects
         .filter(|entry| !wanted.contains(entry))
@@ -366,9 +393,13 @@ fn load(action: Action, items: Vec<Item>, end: Reach, standing: &Standing) -> Op
     let mut additions = Vec::new();
     for item in items {
         match item {
-            Item::Lease(lease) => leases.push(lease),
+            Item::Lease(lease) => leases.push(Lease {
+                doubt: lease.doubt.filter(|_| standing.is_unsure(&lease)),
+                ..lease
+            }),
             Item::Wanted(wanted) => additions.push(Addition {
-                repeat: is_leased(standing, &wanted.entry()),
+                repeat: leased(standing, &wanted.entry())
+                    .is_some_and(|lease| standing.is_unsure(lease)),
                 cleared: wanted.cleared,
                 direction: wanted.direction,
             }),

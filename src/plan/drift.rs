@@ -25,8 +25,10 @@ pub struct Observed {
 pub struct Known {
     /// What we hold, in the order of entries; ended ones too, for some may still stand.
     pub leases: Vec<Lease>,
-    /// Adds of the last day that were not plainly applied: had they been, this is when they would end.
+    /// Adds and edits of the last day that were not plainly applied: had they been, this is when they would end.
     pub tried: HashMap<Entry, Vec<UnixTime>>,
+    /// What we took off so lately that the reading may still show it.
+    pub deleted: HashSet<Entry>,
     /// Leases whose shortened EndTime was repaired before.
     pub repaired: HashSet<Entry>,
     /// Quarantined entries, with what was tried.
@@ -59,7 +61,7 @@ pub struct Drift {
     pub lingering: Vec<Entry>,
     /// Ended leases that are gone, as they should be.
     pub ended: Vec<Entry>,
-    /// Quarantined edits and deletes of what is not there: there is nothing left to do.
+    /// Quarantined deletes of what is not there: there is nothing left to do.
     pub released: Vec<Entry>,
     /// What others hold.
     pub foreign: Vec<(Entry, Option<UnixTime>, String)>,
@@ -134,12 +136,22 @@ pub fn judge(observed: Vec<Observed>, known: &Known, moment: Moment, now: UnixTi
         }
     }
     let gone =
-        |(entry, action): &(&Entry, &Action)| **action != Action::Add && !seen.contains(*entry);
+        |(entry, action): &(&Entry, &Action)| **action == Action::Delete && !seen.contains(*entry);
     let released = known.quarantined.iter().filter(gone);
     drift
         .released
         .extend(released.map(|(entry, _)| entry.clone()));
     drift
+}
+
+impl Known {
+    /// Whether a call of ours that was not plainly applied would have left `entry` with this EndTime.
+    fn tried(&self, entry: &Entry, end: UnixTime) -> bool {
+        let close = |one: &UnixTime| (one.seconds() - end.seconds()).abs() <= CLOSE;
+        self.tried
+            .get(entry)
+            .is_some_and(|ends| ends.iter().any(close))
+    }
 }
 
 impl Drift {
@@ -168,31 +180,32 @@ impl Drift {
         now: UnixTime,
     ) {
         let entry = lease.entry.clone();
-        if self.zone_fault.is_some() {
-            return self.confirmed.push(entry);
-        }
-        let Some(end) = end else {
+        let Some(end) = end.filter(|_| self.zone_fault.is_none()) else {
             return self.confirmed.push(entry);
         };
+        if lease.end_time <= now && end <= now {
+            // No two clocks agree to the second, and the cloud may be slow to drop it.
+            if end.plus(moment.confirm_after) <= moment.started {
+                self.lingering.push(entry);
+            }
+            return;
+        }
+        let recent = recent(lease, moment);
+        if recent && lease.doubt == Some(Action::Delete) {
+            return;
+        }
         let later = end.seconds() - lease.end_time.seconds();
-        if lease.end_time <= now && later.abs() <= CLOSE {
-            return self.lingering.push(entry);
-        }
-        if later.abs() <= CLOSE {
-            return match lease.doubt {
-                // The delete was not applied, and is to be repeated.
-                Some(Action::Delete) => {}
-                _ => self.confirmed.push(entry),
-            };
-        }
-        let was_tried = known
-            .tried
-            .get(&entry)
-            .is_some_and(|ends| ends.contains(&end));
-        if was_tried || matches!(lease.doubt, Some(Action::Add | Action::Edit)) {
+        if later != 0 && known.tried(&entry, end) {
             return self.settled.push((entry, end));
         }
-        if recent(lease, moment) {
+        if later.abs() <= CLOSE {
+            // An edit without an answer may have been applied, and not show yet.
+            if !(recent && lease.doubt == Some(Action::Edit)) {
+                self.confirmed.push(entry);
+            }
+            return;
+        }
+        if recent {
             // The reading may be older than our last word.
             return;
         }
@@ -213,14 +226,10 @@ impl Drift {
 
     /// A row that stands where we hold nothing.
     fn of_nobody(&mut self, entry: Entry, end: Option<UnixTime>, source: String, known: &Known) {
-        let ours = end.filter(|end| {
-            let tried = known.tried.get(&entry);
-            tried.is_some_and(|ends| {
-                ends.iter()
-                    .any(|one| (one.seconds() - end.seconds()).abs() <= CLOSE)
-            })
-        });
-        match ours {
+        if known.deleted.contains(&entry) {
+            return;
+        }
+        match end.filter(|end| known.tried(&entry, *end)) {
             Some(end) => self.settled.push((entry, end)),
             None => {
                 self.foreign_places += 1;
@@ -342,18 +351,22 @@ mod tests {
 
     #[test]
     fn a_call_without_an_answer_is_settled_by_what_stands_there() {
-        let known = holding(vec![
-            lease(1, Some(Action::Add)),
-            lease(2, Some(Action::Add)),
-            lease(3, Some(Action::Edit)),
-            lease(4, Some(Action::Delete)),
-            lease(5, Some(Action::Delete)),
-        ]);
+        let known = Known {
+            tried: HashMap::from([(entry(3), vec![at(9000)])]),
+            ..holding(vec![
+                lease(1, Some(Action::Add)),
+                lease(2, Some(Action::Add)),
+                lease(3, Some(Action::Edit)),
+                lease(4, Some(Action::Delete)),
+                lease(5, Some(Action::Delete)),
+            ])
+        };
         let drift = read(
             vec![row(1, at(7200)), row(3, at(9000)), row(4, at(7200))],
             &known,
         );
-        assert_eq!(drift.confirmed, [entry(1)]);
+        // A delete that was not applied is as if it had not been sent.
+        assert_eq!(drift.confirmed, [entry(1), entry(4)]);
         assert_eq!(drift.settled, [(entry(3), at(9000))]);
         assert_eq!(drift.missing, [entry(2), entry(5)]);
     }
@@ -396,12 +409,76 @@ mod tests {
     }
 
     #[test]
+    fn a_reading_that_may_be_too_early_settles_no_doubt_but_by_what_it_shows() {
+        let fresh = |n, doubt| Lease {
+            set_at: at(-30),
+            ..lease(n, Some(doubt))
+        };
+        let known = Known {
+            tried: HashMap::from([(entry(4), vec![at(9000)])]),
+            ..holding(vec![
+                fresh(1, Action::Add),
+                fresh(2, Action::Add),
+                fresh(3, Action::Edit),
+                fresh(4, Action::Edit),
+                fresh(5, Action::Delete),
+                fresh(6, Action::Delete),
+            ])
+        };
+        let rows = vec![
+            row(1, at(7200)),
+            row(3, at(7200)),
+            row(4, at(9000)),
+            row(5, at(7200)),
+        ];
+        let drift = read(rows, &known);
+        let expected = Drift {
+            confirmed: vec![entry(1)],
+            settled: vec![(entry(4), at(9000))],
+            ..Drift::default()
+        };
+        assert_eq!(drift, expected);
+    }
+
+    #[test]
+    fn what_we_took_off_a_moment_ago_is_nobody_s_while_it_still_shows() {
+        let known = Known {
+            deleted: HashSet::from([entry(1)]),
+            ..Known::default()
+        };
+        assert_eq!(read(vec![row(1, at(7200))], &known), Drift::default());
+    }
+
+    #[test]
+    fn an_add_without_an_answer_claims_nothing_that_it_would_not_have_written() {
+        let known = Known {
+            tried: HashMap::from([(entry(1), vec![at(7200)])]),
+            ..holding(vec![lease(1, Some(Action::Add))])
+        };
+        let drift = read(vec![row(1, at(99_999_999))], &known);
+        assert_eq!(drift.taken_over, [entry(1)]);
+        assert_eq!((drift.settled.len(), drift.foreign_places), (0, 1));
+    }
+
+    #[test]
+    fn an_edit_that_was_said_to_fail_and_shows_all_the_same_is_ours() {
+        let known = Known {
+            tried: HashMap::from([(entry(1), vec![at(9000)])]),
+            ..holding(vec![lease(1, None)])
+        };
+        let drift = read(vec![row(1, at(9000))], &known);
+        assert_eq!(drift.settled, [(entry(1), at(9000))]);
+    }
+
+    #[test]
     fn what_ended_is_forgotten_or_swept() {
-        let ended = |n| Lease {
-            end_time: at(-100),
+        let ended = |n, ago: i64| Lease {
+            end_time: at(-ago),
             ..lease(n, None)
         };
-        let drift = read(vec![row(1, at(-100))], &holding(vec![ended(1), ended(2)]));
+        let known = holding(vec![ended(1, 100), ended(2, 100), ended(3, 80)]);
+        let drift = read(vec![row(1, at(-100)), row(3, at(-80))], &known);
+        // The third may be gone in a moment by itself.
         assert_eq!(drift.lingering, [entry(1)]);
         assert_eq!(drift.ended, [entry(2)]);
     }

@@ -16,6 +16,10 @@ pub struct Changes {
     pub edits: Vec<(Lease, UnixTime)>,
     /// To be taken off.
     pub deletes: Vec<Lease>,
+    /// In doubt until a reading says what became of them.
+    pub unread: Vec<Lease>,
+    /// No longer wanted, but their delete is refused: they run out by themselves.
+    pub stuck: u64,
     /// Admitted entries that stand as they should.
     pub steady: u64,
     /// Admitted entries in all.
@@ -59,21 +63,35 @@ pub fn changes(
     for wanted in admitted {
         let entry = wanted.entry();
         while let Some(lease) = leases.next_if(|lease| lease.entry.cmp(&entry) == Ordering::Less) {
-            changes.drop_lease(lease, now);
+            changes.drop_lease(standing, lease);
         }
         match leases.next_if(|lease| lease.entry == entry) {
-            Some(lease) if lease.end_time > now => changes.keep(terms, lease, wanted, now),
+            Some(lease) if standing.must_be_read(lease) => changes.unread.push(lease.clone()),
+            Some(lease) if lease.end_time > now => {
+                changes.keep(terms, standing, lease, wanted, now);
+            }
+            // It lingers after its end, or a delete of it had no answer: it is taken off before it is added.
+            Some(lease) if standing.may(Action::Delete, &entry) => {
+                changes.deletes.push(lease.clone());
+            }
             _ => changes.add(terms, wanted, now),
         }
     }
     for lease in leases {
-        changes.drop_lease(lease, now);
+        changes.drop_lease(standing, lease);
     }
     changes
 }
 
 impl Changes {
-    fn keep(&mut self, terms: &FirewallTerms, lease: &Lease, wanted: Wanted, now: UnixTime) {
+    fn keep(
+        &mut self,
+        terms: &FirewallTerms,
+        standing: &Standing,
+        lease: &Lease,
+        wanted: Wanted,
+        now: UnixTime,
+    ) {
         self.due(
             wanted
                 .expires
@@ -86,14 +104,18 @@ impl Changes {
         }
         let end = end_time(terms, wanted.expires, now);
         let sendable = end >= now.plus(terms.min_term);
+        let may_add = standing.may(Action::Add, &lease.entry);
+        let may_edit = standing.may(Action::Edit, &lease.entry);
         match lease.doubt {
             // It may not be there, or may be gone: adding it again settles that.
-            Some(Action::Add | Action::Delete) if sendable => self.adds.push((wanted, end)),
-            Some(Action::Edit) if sendable => self.edits.push((lease.clone(), end)),
+            Some(Action::Add | Action::Delete) if sendable && may_add => {
+                self.adds.push((wanted, end));
+            }
+            Some(Action::Edit) if sendable && may_edit => self.edits.push((lease.clone(), end)),
             _ => {
                 let renewal = renewal_time(terms, lease);
                 let worthwhile = end >= lease.end_time.plus(terms.grid);
-                if renewal <= now && worthwhile && sendable {
+                if renewal <= now && worthwhile && sendable && may_edit {
                     self.edits.push((lease.clone(), end));
                     return;
                 }
@@ -114,11 +136,15 @@ impl Changes {
         }
     }
 
-    /// A lease that has ended needs no call, for the cloud has dropped the entry by itself; unless it was seen
-    /// to linger.
-    fn drop_lease(&mut self, lease: &Lease, now: UnixTime) {
-        if lease.end_time > now || lease.doubt == Some(Action::Delete) {
+    /// A lease that has ended needs no call, for the cloud has dropped the entry by itself; a [`Standing`] holds
+    /// one only where it was seen to linger, or a delete of it had no answer.
+    fn drop_lease(&mut self, standing: &Standing, lease: &Lease) {
+        if standing.must_be_read(lease) {
+            self.unread.push(lease.clone());
+        } else if standing.may(Action::Delete, &lease.entry) {
             self.deletes.push(lease.clone());
+        } else {
+            self.stuck += 1;
         }
     }
 

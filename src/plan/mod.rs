@@ -18,7 +18,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 
 use crate::guard::Cleared;
-use crate::model::{Class, Direction, Entry, Lease, List, UnixTime};
+use crate::model::{Action, Class, Direction, Entry, Lease, List, UnixTime};
 
 pub use self::batch::{Addition, Batch, Load};
 pub use self::trial::Suspects;
@@ -82,12 +82,19 @@ pub struct Standing {
     pub foreign: HashSet<Entry>,
     /// Places that others hold, as last read (their entries may be of a kind that we cannot name).
     pub foreign_places: u64,
-    /// What the cloud refused alone.
-    pub quarantined: HashSet<Entry>,
+    /// What the cloud refused alone, and what was tried: that is not tried again.
+    pub quarantined: HashMap<Entry, Action>,
     /// What is under trial.
     pub suspects: Suspects,
     /// Classes that the firewall turned out to refuse.
     pub refused_classes: HashSet<(List, Class)>,
+    /// Calls of a class that it turned out to refuse though it takes the class: its edits, its deletes.
+    pub refused_calls: HashSet<(Action, List, Class)>,
+    /// What was written after this moment, the last reading may not have shown.
+    pub unseen_since: UnixTime,
+    /// The firewall turned out to refuse to do again what it has done: a call without an answer is not repeated, but
+    /// waits for a reading.
+    pub repeats_refused: bool,
     /// A batch size that the firewall turned out to need.
     pub learned_batch: Option<usize>,
     /// A quota that the firewall turned out to have; it stops adds and deletes nothing.
@@ -143,7 +150,7 @@ pub struct Plan {
     pub held: u64,
     /// Adds, edits and deletes, sendable or waiting.
     pub pending: u64,
-    /// Of those, the ones that wait for a trial or its time.
+    /// Of those, the ones that wait for a trial, for its time, or for a reading.
     pub waiting: u64,
     /// Deletes that the brake holds.
     pub held_deletes: u64,
@@ -181,6 +188,28 @@ pub fn plan(
         desired::leave_out(&mut left_out, LeftOut::GuardsUnheard, adds.len() as u64);
     }
     batch::batches(terms, standing, changes, left_out, now)
+}
+
+impl Standing {
+    /// Whether `action` may be tried on `entry`: neither it alone nor its class was refused that.
+    #[must_use]
+    pub fn may(&self, action: Action, entry: &Entry) -> bool {
+        let call = (action, entry.list, entry.class());
+        self.quarantined.get(entry) != Some(&action) && !self.refused_calls.contains(&call)
+    }
+
+    /// Whether a call for a lease had no answer, and no reading has shown yet what became of it. A doubt that is older
+    /// than the last reading is a reading's own word: that something is to be done again.
+    #[must_use]
+    pub fn is_unsure(&self, lease: &Lease) -> bool {
+        lease.doubt.is_some() && lease.set_at > self.unseen_since
+    }
+
+    /// Whether only a reading can say what became of a lease, because to repeat the call would be refused.
+    #[must_use]
+    pub fn must_be_read(&self, lease: &Lease) -> bool {
+        self.repeats_refused && self.is_unsure(lease)
+    }
 }
 
 impl Wanted {

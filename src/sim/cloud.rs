@@ -7,6 +7,7 @@ use super::config::{Limits, SimConfig};
 use super::describe::{self, Query};
 use super::faults::{Ending, Facts, FaultSchedule, Plan, Running};
 use super::gateway::{self, Action, Request};
+use super::l4::Proxies;
 use super::list::Lists;
 use super::modify;
 use super::refusal::Refusal;
@@ -18,6 +19,7 @@ pub(super) struct Cloud {
     /// How far the cloud's clock is ahead of the injected one.
     pub(super) skew_seconds: i64,
     pub(super) lists: Lists,
+    pub(super) proxies: Proxies,
     pub(super) traffic: Traffic,
     faults: Running,
     ids: fastrand::Rng,
@@ -75,6 +77,7 @@ impl Cloud {
         Self {
             skew_seconds: 0,
             lists: Lists::new(config.visible_after),
+            proxies: Proxies::default(),
             traffic: Traffic::new(config.log_capacity),
             faults: Running::new(faults, start.tick_us),
             ids: fastrand::Rng::with_seed(ids_seed),
@@ -208,6 +211,13 @@ impl Cloud {
                 Ok(query.answer(&self.lists, &self.config, now))
             }
             Action::Quota => describe::quota(body, &self.lists, limits),
+            Action::L4Create => {
+                let (manners, ids) = (&self.config.l4, &mut self.ids);
+                self.proxies.create(body, manners, now, ids)
+            }
+            Action::L4Describe => self.proxies.describe(body, &self.config.l4, now),
+            Action::L4Modify => self.proxies.modify(body, &self.config.l4, now),
+            Action::L4Delete => self.proxies.delete(body, &self.config.l4),
         }
     }
 

@@ -9,6 +9,7 @@ use super::civil::Zone;
 use super::clock::Clock;
 use super::faults::FaultSchedule;
 use super::ioc::Class;
+use super::l4::L4Manners;
 
 /// The secret id that the simulator knows unless told otherwise.
 pub const FAKE_SECRET_ID: &str = "AKIDsimulatedEXAMPLE";
@@ -41,6 +42,8 @@ pub struct SimConfig {
     /// Whether a read-back shows one row for an entry that stands alike in both directions; the international site's
     /// rows have no field for it.
     pub merge_directions: bool,
+    /// How the layer-4 proxies behave.
+    pub l4: L4Manners,
     /// What goes wrong, and when.
     pub faults: FaultSchedule,
     /// Where RequestIds come from, with the time of the start; the fault schedule has a seed of its own.
@@ -144,6 +147,7 @@ impl SimConfig {
             manners: Manners::lenient(),
             visible_after: Duration::ZERO,
             merge_directions: false,
+            l4: L4Manners::default(),
             faults: FaultSchedule::default(),
             seed: 0,
             log_capacity: 200_000,

@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::clock::Moment;
 use super::config::{Credential, SimConfig, Site};
 use super::faults::{Facts, Plan};
+use super::l4;
 use super::refusal::Refusal;
 use super::tc3::{Authorization, Signed};
 
@@ -30,6 +31,10 @@ pub(super) enum Action {
     Modify,
     Describe,
     Quota,
+    L4Create,
+    L4Describe,
+    L4Modify,
+    L4Delete,
 }
 
 impl Request {
@@ -53,33 +58,44 @@ impl Request {
             Facts::entry(&fields.concat())
         };
         let items = field("IOC").and_then(Value::as_array);
+        let rules = body.map(l4::names).unwrap_or_default();
         Facts {
             action: self.header("X-TC-Action").unwrap_or_default().to_owned(),
             ioc_action: text(field("IocAction")),
             rule_type: field("RuleType").and_then(Value::as_i64),
-            iocs: items.into_iter().flatten().map(entry).collect(),
+            iocs: items
+                .into_iter()
+                .flatten()
+                .map(entry)
+                .chain(rules.iter().map(|rule| Facts::entry(rule)))
+                .collect(),
         }
     }
 }
 
 impl Action {
     fn find(service: &str, name: &str, site: Site) -> Result<(Self, &'static str), Refusal> {
-        if service != "cfw" {
-            let message = format!("There is no product `{service}` here.");
-            return Err(Refusal::new("NoSuchProduct", message));
-        }
-        let action = match name {
-            "ModifyBlockIgnoreList" => Self::Modify,
-            "DescribeBlockIgnoreList" => Self::Describe,
-            "DescribeOverviewResourceQuota" if site == Site::China => Self::Quota,
-            _ => {
+        let (list, proxy) = ("2019-09-04", "2022-09-01");
+        let found = match (service, name) {
+            ("cfw", "ModifyBlockIgnoreList") => (Self::Modify, list),
+            ("cfw", "DescribeBlockIgnoreList") => (Self::Describe, list),
+            ("cfw", "DescribeOverviewResourceQuota") if site == Site::China => (Self::Quota, list),
+            ("teo", "CreateL4ProxyRules") => (Self::L4Create, proxy),
+            ("teo", "DescribeL4ProxyRules") => (Self::L4Describe, proxy),
+            ("teo", "ModifyL4ProxyRules") => (Self::L4Modify, proxy),
+            ("teo", "DeleteL4ProxyRules") => (Self::L4Delete, proxy),
+            ("cfw" | "teo", _) => {
                 let message = format!(
                     "The action `{name}` is invalid or does not belong to service `{service}`."
                 );
                 return Err(Refusal::new("InvalidAction", message));
             }
+            _ => {
+                let message = format!("There is no product `{service}` here.");
+                return Err(Refusal::new("NoSuchProduct", message));
+            }
         };
-        Ok((action, "2019-09-04"))
+        Ok(found)
     }
 }
 

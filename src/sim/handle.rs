@@ -12,6 +12,7 @@ use super::cloud::Cloud;
 use super::config::{Credential, SimConfig};
 use super::faults::FaultSchedule;
 use super::http::{self, Server, Shared, lock};
+use super::l4::L4RuleState;
 use super::state::{EntryState, Foreign, Hits, SeedError, State};
 use super::traffic::Arrival;
 use super::wire::{Cutter, Wires};
@@ -83,6 +84,12 @@ impl Sim {
     #[must_use]
     pub fn entries(&self) -> Vec<EntryState> {
         lock(&self.cloud).entries()
+    }
+
+    /// Every layer-4 proxy rule that stands, in the order of zone, proxy and making.
+    #[must_use]
+    pub fn l4_rules(&self) -> Vec<L4RuleState> {
+        lock(&self.cloud).l4_rules()
     }
 
     /// How many entries stand on the blocklist (1) or the allowlist (2): cheap enough to ask while a sender is timed.

@@ -4,6 +4,7 @@ use super::clock::Moment;
 use super::cloud::Cloud;
 use super::config::Expired;
 use super::ioc::Ioc;
+use super::l4::L4RuleState;
 use super::list::{BY_HAND, Key, Record, Side};
 use super::state::{EntryState, Foreign, Hits, SeedError, State};
 
@@ -23,6 +24,7 @@ impl Cloud {
             allow_entries: self.lists.used(Side::Allow),
             foreign_entries: foreign,
             quota: self.config.limits.quota,
+            l4_rules: self.proxies.state(&self.config.l4, now),
             calls_total: self.traffic.total(),
             calls: self.traffic.counts(),
             paces: self.traffic.paces(),
@@ -33,6 +35,11 @@ impl Cloud {
     pub(super) fn entries(&mut self) -> Vec<EntryState> {
         let now = self.wake();
         self.entries_at(now)
+    }
+
+    pub(super) fn l4_rules(&mut self) -> Vec<L4RuleState> {
+        let now = self.wake();
+        self.proxies.state(&self.config.l4, now)
     }
 
     pub(super) fn entry_count(&mut self, rule_type: u8) -> usize {

@@ -19,6 +19,7 @@ mod handle;
 mod http;
 mod inspect;
 mod ioc;
+mod l4;
 mod list;
 mod modify;
 mod options;
@@ -41,6 +42,7 @@ pub use config::{
 pub use faults::{Calls, Delay, FaultError, FaultRule, FaultSchedule, Seconds, Then, When};
 pub use handle::{Sim, SimError, Stopped};
 pub use ioc::{BadClass, Class};
+pub use l4::{L4Manners, L4RuleState};
 pub use options::{LenientEdit, Options, ServeError, StrictCode, serve};
 pub use state::{EntryState, Foreign, Hits, SeedError, State};
 pub use traffic::{Arrival, CallCount, Pace};

@@ -17,8 +17,9 @@ use super::config::{
 use super::faults::{FaultError, FaultSchedule};
 use super::handle::{Sim, SimError};
 use super::ioc::Class;
+use super::l4::L4Manners;
 
-/// Serve a simulated cloud firewall: the vendor's list calls, checked, answered and counted on this machine.
+/// Serve a simulated cloud firewall: the vendor's list and proxy calls, checked, answered and counted on this machine.
 #[derive(Clone, Debug, Args)]
 pub struct Options {
     /// Where to listen; port 0 takes a free one
@@ -87,6 +88,15 @@ pub struct Options {
     /// Show one row for an entry that stands alike in both directions
     #[arg(long)]
     pub merge_directions: bool,
+    /// Rules that one layer-4 proxy may have
+    #[arg(long, value_name = "RULES", default_value_t = L4Manners::default().places)]
+    pub l4_rules_max: usize,
+    /// Milliseconds that a new or changed layer-4 rule takes to be online
+    #[arg(long, value_name = "MS", default_value_t = 0)]
+    pub l4_deploy_ms: u64,
+    /// Tags of layer-4 rules that fail instead
+    #[arg(long, value_name = "TAGS", value_delimiter = ',')]
+    pub l4_failing: Vec<String>,
     /// A schedule of faults, in TOML or (with the ending .json) JSON
     #[arg(long, value_name = "FILE")]
     pub faults: Option<PathBuf>,
@@ -174,6 +184,12 @@ impl Options {
             manners: self.manners(),
             visible_after: Duration::from_secs(self.visible_after),
             merge_directions: self.merge_directions,
+            l4: L4Manners {
+                places: self.l4_rules_max,
+                deploy: Duration::from_millis(self.l4_deploy_ms),
+                failing: self.l4_failing.clone(),
+                proxies: Vec::new(),
+            },
             faults,
             seed: self.seed.unwrap_or(0),
             ..SimConfig::new(clock)

@@ -74,6 +74,16 @@ impl<'a> Params<'a> {
             .collect()
     }
 
+    /// A missing list reads as an empty one.
+    pub(super) fn texts(&self, name: &'a str) -> Result<Vec<&'a str>, Refusal> {
+        let items = self.read(name, "array", Value::as_array)?;
+        let text = |(index, item): (usize, &'a Value)| {
+            item.as_str()
+                .ok_or_else(|| Refusal::wrong_type(&format!("{name}.{index}"), "string"))
+        };
+        items.into_iter().flatten().enumerate().map(text).collect()
+    }
+
     /// The parameter's full name, such as `IOC.3.Direction`.
     pub(super) fn name(&self, name: &str) -> String {
         match self.place {

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::ioc::Class;
+use super::l4::L4RuleState;
 use super::traffic::{CallCount, Pace};
 
 /// Everything that stands and everything that was counted.
@@ -22,6 +23,8 @@ pub struct State {
     pub foreign_entries: usize,
     /// Places on each list.
     pub quota: usize,
+    /// Every layer-4 proxy rule, in the order of zone, proxy and making.
+    pub l4_rules: Vec<L4RuleState>,
     /// API calls in all.
     pub calls_total: u64,
     /// Calls by action, IocAction and verdict.

@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::cloud::cfw::{DescribeOverviewResourceQuota, Page};
 use crate::cloud::{Action as CloudAction, Reply, Verdict};
-use crate::config::Site;
+use crate::config::{Firewall, Site};
 use crate::firewall;
 use crate::ledger::{FirewallRow, ReadState};
 use crate::model::{Entry, Indicator, List, UnixTime};
@@ -42,8 +42,11 @@ const SMALL_PAGE: u32 = 20;
 /// A pass in which the total changes is made again, so often.
 const PASSES: u32 = 3;
 
-/// Attempts at one page.
-const ATTEMPTS: u32 = 5;
+/// Attempts at one page: a long list is read whole even where every other call fails.
+const ATTEMPTS: u32 = 10;
+
+/// The longest wait between two of them.
+const LONGEST_WAIT: Duration = Duration::from_secs(2);
 
 /// More missing leases than this are made sure of by another pass, and not one by one.
 const SEARCHES: usize = 50;
@@ -98,40 +101,50 @@ struct Reader<'a> {
     calls: u64,
 }
 
-/// Whether a firewall's lists are to be read before the next plan, and why.
+/// When a firewall's lists are to be read next, if nothing more happens, and why then. Where that moment is past,
+/// they are read before the next plan.
 #[must_use]
-pub fn due(link: &Link, row: &FirewallRow, state: ReadState, now: UnixTime) -> Option<String> {
+pub fn next_due(firewall: &Firewall, row: &FirewallRow, state: ReadState) -> (UnixTime, String) {
+    let at_once = UnixTime::default();
     if let Some(why) = &row.read_wanted {
-        return Some(why.clone());
+        return (at_once, why.clone());
     }
     let Some(read_at) = row.read_at else {
-        return Some("this ledger has never read them".to_owned());
+        return (at_once, "this ledger has never read them".to_owned());
     };
-    if read_at.plus(link.config.reconcile_interval) <= now {
-        return Some("reconcile_interval has passed".to_owned());
-    }
-    let confirm_after = link.config.confirm_after;
-    let written = state.last_applied.filter(|at| *at >= read_at)?;
-    let rested =
-        written.plus(confirm_after) <= now && read_at.plus(confirm_after * CONFIRM_EVERY) <= now;
+    let shows = |at: UnixTime| at.plus(firewall.confirm_after);
+    let rested = read_at.plus(firewall.confirm_after * CONFIRM_EVERY);
+    let interval = read_at.plus(firewall.reconcile_interval);
+    // Doubts that go on coming put the reading off, but not for ever.
+    let doubts = state.doubts.filter(|_| state.repeats_refused);
+    let doubts = doubts.map(|(first, last)| {
+        let late = first.plus(firewall.confirm_after * CONFIRM_EVERY);
+        shows(last).min(late.max(shows(first)))
+    });
+    let written = state.last_applied.filter(|at| shows(*at) > read_at);
     let worthwhile = state.unconfirmed * 10 > state.leases;
-    (rested && worthwhile).then(|| "entries were written and wait to be confirmed".to_owned())
+    let written = written
+        .filter(|_| worthwhile)
+        .map(|at| shows(at).max(rested));
+    let refused = state.quarantined.map(|at| shows(at).max(rested));
+    let full = state.full.map(|at| shows(at).max(rested));
+    let due = [
+        (Some(interval), "reconcile_interval has passed"),
+        (doubts, "calls had no answer, and to repeat them is refused"),
+        (written, "entries were written and wait to be confirmed"),
+        (refused, "an entry alone was refused"),
+        (full, "the list is full"),
+    ];
+    let due = due.into_iter().filter_map(|(at, why)| Some((at?, why)));
+    let (at, why) = due.min().unwrap_or((interval, ""));
+    (at, why.to_owned())
 }
 
-/// When [`due`] should be asked again though nothing else happens.
+/// What was written to a firewall after this moment, its last reading may not have shown.
 #[must_use]
-pub fn next_due(link: &Link, row: &FirewallRow, state: ReadState) -> Option<UnixTime> {
-    let read_at = row.read_at?;
-    let confirm_after = link.config.confirm_after;
-    let by_interval = read_at.plus(link.config.reconcile_interval);
-    let by_writing = state
-        .last_applied
-        .filter(|at| *at >= read_at && state.unconfirmed * 10 > state.leases)
-        .map(|at| {
-            at.plus(confirm_after)
-                .max(read_at.plus(confirm_after * CONFIRM_EVERY))
-        });
-    Some(by_writing.map_or(by_interval, |at| at.min(by_interval)))
+pub fn unseen_since(firewall: &Firewall, row: &FirewallRow) -> UnixTime {
+    row.read_at
+        .map_or(UnixTime::default(), |at| at.minus(firewall.confirm_after))
 }
 
 /// Reads a firewall's lists and takes over what they say. `dry_run` changes nothing.
@@ -151,7 +164,9 @@ pub async fn turn(
         page: PAGE,
         calls: 0,
     };
+    let confirm_after = link.config.confirm_after;
     let started = ctx.clock.now();
+    ctx.ledger.reading_begins(link.id, started).await?;
     let mut summary = ReadSummary::default();
     let reading = match reader.read().await? {
         Ok(reading) => reading,
@@ -160,9 +175,10 @@ pub async fn turn(
     let now = ctx.clock.now();
     let moment = Moment {
         started,
-        confirm_after: link.config.confirm_after,
+        confirm_after,
     };
-    let known = ctx.ledger.known(link.id, now).await?;
+    let unseen_since = started.minus(confirm_after);
+    let known = ctx.ledger.known(link.id, unseen_since, now).await?;
     summary.rows = reading.observed.len() as u64;
     summary.drift = drift::judge(reading.observed, &known, moment, now);
     if reading.steady {
@@ -174,8 +190,9 @@ pub async fn turn(
     summary.calls = reader.calls;
     if !dry_run {
         let (drift, gone) = (&summary.drift, &summary.gone);
+        let patient = started.minus(confirm_after * CONFIRM_EVERY);
         ctx.ledger
-            .store_read_back(link.id, drift, gone, ctx.clock.now())
+            .store_read_back(link.id, drift, gone, patient, started)
             .await?;
         reader.ask_quota().await?;
     }
@@ -272,7 +289,20 @@ impl Reader<'_> {
         }
         let mut gone = Vec::new();
         for entry in missing {
-            let page = match self.page(entry.list, 0, Some(&entry.indicator)).await? {
+            match self.find(entry).await? {
+                Ok(true) => {}
+                Ok(false) => gone.push(entry.clone()),
+                Err(broken) => return Ok(Err(broken)),
+            }
+        }
+        Ok(Ok(gone))
+    }
+
+    /// Searches for one entry. The cloud gives every row that holds its text somewhere, which may be many pages.
+    async fn find(&mut self, entry: &Entry) -> Read<bool> {
+        let mut rows = 0u32;
+        loop {
+            let page = match self.page(entry.list, rows, Some(&entry.indicator)).await? {
                 Ok(page) => page,
                 Err(broken) => return Ok(Err(broken)),
             };
@@ -281,11 +311,16 @@ impl Reader<'_> {
                 .data
                 .iter()
                 .flat_map(|row| firewall::observed(row, entry.list, zone));
-            if !places.any(|place| place.entry.as_ref() == Some(entry)) {
-                gone.push(entry.clone());
+            if places.any(|place| place.entry.as_ref() == Some(entry)) {
+                return Ok(Ok(true));
+            }
+            let fetched = u32::try_from(page.data.len()).unwrap_or(u32::MAX);
+            rows = rows.saturating_add(fetched);
+            let more = page.total.is_none_or(|total| i64::from(rows) < total);
+            if fetched == 0 || !more {
+                return Ok(Ok(false));
             }
         }
-        Ok(Ok(gone))
     }
 
     /// One page, tried again while that helps.
@@ -309,7 +344,10 @@ impl Reader<'_> {
                 }
                 Verdict::Stop => return Ok(Err(Broken::Halted(why))),
                 Verdict::Refused | Verdict::Full => break,
-                _ => tokio::time::sleep(Duration::from_millis(100 << attempt)).await,
+                _ => {
+                    let wait = Duration::from_millis(100 << attempt).min(LONGEST_WAIT);
+                    let _ = tokio::time::timeout(wait, self.cancel.cancelled()).await;
+                }
             }
         }
         Ok(Err(Broken::Failed(why)))

@@ -6,17 +6,14 @@ use std::time::Duration;
 use crate::config::{Config, Firewall};
 use crate::guard::{self, AllowFile, GuardSet, Guards, Matching, Material, OwnGround, SetKind};
 use crate::guard::{Judgement, Strike};
-use crate::ledger::{FeedRow, FirewallRow, PlanSummary, Role};
+use crate::ledger::{FeedRow, FirewallRow, LEARNED_FOR, PlanSummary, Role};
 use crate::model::{Action, Class, Entry, Indicator, Lease, List, Name, UnixTime};
 use crate::parse::Reach;
 use crate::plan::desired::{Candidate, candidates, desired};
 use crate::plan::expiry::{Belief, FeedFacts, believe};
 use crate::plan::{self, LeftOut, Plan, Standing, Wanted};
 
-use super::{Context, StageError};
-
-/// What was learned about a firewall is believed for so long, and then tried again.
-pub const LEARNED_FOR: Duration = Duration::from_secs(86_400);
+use super::{Context, StageError, reconcile};
 
 /// The brake counts deletes over so long.
 const BRAKE_WINDOW: Duration = Duration::from_secs(86_400);
@@ -111,74 +108,52 @@ impl Say {
     }
 }
 
-/// A plan that was made without recording anything, and what it was made of, for commands that ask.
+/// What a plan is made of.
 #[derive(Debug)]
-pub struct Draft {
+pub struct Ingredients {
     /// What all feeds say.
     pub say: Say,
     /// What the ledger knows of the firewall.
     pub standing: Standing,
     /// What the guards and the firewall's classes let through, by entry.
     pub wanted: Vec<Wanted>,
-    /// The plan.
-    pub plan: Plan,
+    /// What they did not, counted by reason.
+    pub left_out: BTreeMap<LeftOut, u64>,
 }
 
-/// Makes the plan of one firewall and writes nothing.
-///
-/// # Errors
-/// When the ledger cannot be read.
-pub async fn draft(
-    ctx: &Context,
-    guards: &GuardMaterial,
-    firewall: &Firewall,
-    heard: &Heard,
-) -> Result<Draft, StageError> {
-    let now = ctx.clock.now();
-    let row = row(ctx, firewall).await?;
-    let Made {
-        say,
-        standing,
-        wanted,
-        left_out,
-    } = make(ctx, guards, firewall, &row, heard).await?;
-    let plan = plan::plan(&firewall.terms, &standing, wanted.clone(), left_out, now);
-    Ok(Draft {
-        say,
-        standing,
-        wanted,
-        plan,
-    })
-}
+impl Ingredients {
+    /// Reads them from the ledger.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    pub async fn read(
+        ctx: &Context,
+        guards: &GuardMaterial,
+        firewall: &Firewall,
+        heard: &Heard,
+    ) -> Result<Self, StageError> {
+        let now = ctx.clock.now();
+        let row = row(ctx, firewall).await?;
+        let say = say(ctx, guards, firewall.terms.grid, heard, now).await?;
+        let mut standing = standing(ctx, Some(firewall), &row, now).await?;
+        standing.exempt = by_own_guards(&say, &standing.leases);
+        standing.unguarded = !say.unheard.is_empty();
+        let mut left_out = BTreeMap::new();
+        let wanted = wanted(&say, &firewall.terms.accept, &mut left_out);
+        Ok(Self {
+            say,
+            standing,
+            wanted,
+            left_out,
+        })
+    }
 
-/// What a plan is made of.
-struct Made {
-    say: Say,
-    standing: Standing,
-    wanted: Vec<Wanted>,
-    left_out: BTreeMap<LeftOut, u64>,
-}
-
-async fn make(
-    ctx: &Context,
-    guards: &GuardMaterial,
-    firewall: &Firewall,
-    row: &FirewallRow,
-    heard: &Heard,
-) -> Result<Made, StageError> {
-    let now = ctx.clock.now();
-    let say = say(ctx, guards, firewall.terms.grid, heard, now).await?;
-    let mut standing = standing(ctx, row, now).await?;
-    standing.exempt = by_own_guards(&say, &standing.leases);
-    standing.unguarded = !say.unheard.is_empty();
-    let mut left_out = BTreeMap::new();
-    let wanted = wanted(&say, &firewall.terms.accept, &mut left_out);
-    Ok(Made {
-        say,
-        standing,
-        wanted,
-        left_out,
-    })
+    /// The plan that they make, for a command that asks: nothing is recorded.
+    #[must_use]
+    pub fn plan(&self, firewall: &Firewall, now: UnixTime) -> Plan {
+        let (wanted, left_out) = (self.wanted.clone(), self.left_out.clone());
+        plan::plan(&firewall.terms, &self.standing, wanted, left_out, now)
+    }
 }
 
 /// The guards with what the allow feeds say now, for a command that judges for itself.
@@ -226,12 +201,12 @@ pub async fn turn(
     ctx.ledger
         .drop_ended_leases(row.id, now.minus(SWEPT_AFTER))
         .await?;
-    let Made {
+    let Ingredients {
         standing,
         wanted,
         left_out,
         ..
-    } = make(ctx, guards, firewall, &row, heard).await?;
+    } = Ingredients::read(ctx, guards, firewall, heard).await?;
     let plan = plan::plan(&firewall.terms, &standing, wanted, left_out, now);
     ctx.ledger.acquit(row.id, &plan.acquitted).await?;
     let summary = PlanSummary {
@@ -342,6 +317,7 @@ pub async fn say(
 /// When the ledger cannot be read.
 pub async fn standing(
     ctx: &Context,
+    firewall: Option<&Firewall>,
     row: &FirewallRow,
     now: UnixTime,
 ) -> Result<Standing, StageError> {
@@ -356,7 +332,13 @@ pub async fn standing(
         foreign: ledger.foreign_entries(row.id).await?,
         foreign_places: row.foreign,
         withdrawn: row.withdrawn,
-        quarantined: quarantine.into_iter().map(|one| one.entry).collect(),
+        unseen_since: firewall.map_or(UnixTime::default(), |firewall| {
+            reconcile::unseen_since(firewall, row)
+        }),
+        quarantined: quarantine
+            .into_iter()
+            .map(|one| (one.entry, one.action))
+            .collect(),
         suspects: ledger.suspects(row.id).await?,
         deleted: ledger
             .deleted_since(row.id, now.minus(BRAKE_WINDOW))
@@ -367,8 +349,13 @@ pub async fn standing(
         let number = value.and_then(|value| u64::try_from(value).ok());
         match subject.as_str() {
             "batch" => standing.learned_batch = number.and_then(|size| usize::try_from(size).ok()),
-            "quota" => standing.learned_quota = number,
-            class => standing.refused_classes.extend(refused_class(class)),
+            // What the cloud says of its quota, and what its refusals say: the lesser counts.
+            "quota" | "full" => {
+                let least = [standing.learned_quota, number].into_iter().flatten().min();
+                standing.learned_quota = least;
+            }
+            "repeats" => standing.repeats_refused = true,
+            other => learned_refusal(&mut standing, other),
         }
     }
     Ok(standing)
@@ -486,16 +473,23 @@ async fn guard_list(
     }))
 }
 
-/// Reads `class block ipv4`, as a trial's end wrote it.
-fn refused_class(subject: &str) -> HashSet<(List, Class)> {
-    let mut words = subject.split(' ').skip(1);
-    let list = words.next();
-    let class = words.next();
-    let list = [List::Block, List::Allow]
-        .into_iter()
-        .find(|one| Some(one.as_str()) == list);
-    let class = Class::ALL
-        .into_iter()
-        .find(|one| Some(one.as_str()) == class);
-    list.zip(class).into_iter().collect()
+/// Reads `class block ipv4` and `call edit block ipv4`, as a trial's end wrote them.
+fn learned_refusal(standing: &mut Standing, subject: &str) {
+    let place = |list: &str, class: &str| {
+        let list = [List::Block, List::Allow]
+            .into_iter()
+            .find(|one| one.as_str() == list);
+        let class = Class::ALL.into_iter().find(|one| one.as_str() == class);
+        list.zip(class)
+    };
+    let words: Vec<&str> = subject.split(' ').collect();
+    match *words.as_slice() {
+        ["class", list, class] => standing.refused_classes.extend(place(list, class)),
+        ["call", action, list, class] => {
+            let call = Action::from_word(action).zip(place(list, class));
+            let call = call.map(|(action, (list, class))| (action, list, class));
+            standing.refused_calls.extend(call);
+        }
+        _ => {}
+    }
 }

@@ -11,14 +11,14 @@ use futures_util::stream::FuturesUnordered;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::cloud::cfw::ModifyBlockIgnoreList;
+use crate::cloud::cfw::{DescribeBlockIgnoreList, ModifyBlockIgnoreList};
 use crate::cloud::{
     self, Action as _, Client, Credentials, Keys, Limiter, Limits, Place, Predecessor, Reply,
     Retry, Surroundings, Verdict,
 };
 use crate::config::Firewall;
 use crate::firewall::{self, Upshot};
-use crate::ledger::{NewCall, Outcome};
+use crate::ledger::{LEARNED_FOR, NewCall, Outcome};
 use crate::model::{Action, UnixTime};
 use crate::plan::{Batch, Plan, Suspects};
 
@@ -32,9 +32,9 @@ pub struct Link {
     pub config: Firewall,
     client: Client,
     credentials: Credentials,
+    /// The keys were refused: they are fetched again before the next try.
+    refused_keys: AtomicBool,
     limits: Arc<Limits>,
-    /// The cloud stopped us: before the next try the keys are looked for anew.
-    stopped: AtomicBool,
     /// How far the present round has come, for whoever watches.
     pub progress: watch::Sender<Progress>,
 }
@@ -72,8 +72,6 @@ pub enum Stop {
     Cancelled,
     /// The lists are full: a new plan decides what stays.
     Full,
-    /// A repeated call was refused: the lists must be read before anything else is believed.
-    ReadFirst,
     /// Too many calls in a row were not taken; the firewall is left alone until then.
     Backoff(UnixTime, String),
     /// A person has to do something; it is tried again then.
@@ -86,8 +84,20 @@ const PATIENCE: u32 = 20;
 /// What a call that reached nobody counts for among those.
 const UNREACHABLE: u32 = 7;
 
+/// How often a batch is sent in one round.
+const ATTEMPTS: u32 = 6;
+
+/// How long a batch rests after its first attempt; doubled after each, and less by chance.
+const FIRST_REST: Duration = Duration::from_millis(200);
+
+/// How long it rests at most.
+const LONGEST_REST: Duration = Duration::from_secs(2);
+
 /// How long a firewall that needs a person is left alone.
 pub const HALT: Duration = Duration::from_secs(300);
+
+/// A reading that began longer ago than this is over.
+const LONGEST_READING: Duration = Duration::from_secs(600);
 
 /// The longest that a firewall is left alone after failures that pass by themselves.
 const LONGEST_BACKOFF: Duration = Duration::from_secs(300);
@@ -101,17 +111,27 @@ struct Round<'a> {
     summary: SendSummary,
     failures_in_row: u32,
     new_keys: bool,
+    /// To do again what has been done is refused: what had no answer waits for a reading.
+    repeats_refused: bool,
+    /// Entries of the smallest call for which there was no room.
+    no_room_for: Option<u64>,
     last_trouble: String,
 }
 
-/// What came of one batch.
+/// A batch and the number of its attempt in this round, from 1.
+struct Attempt {
+    batch: Batch,
+    number: u32,
+}
+
+/// What came of an attempt.
 struct Sent {
-    action: Action,
-    entries: u64,
+    attempt: Attempt,
     outcome: Outcome,
     upshot: Upshot,
     trouble: String,
     told_with: i64,
+    keys: Arc<Keys>,
 }
 
 impl Link {
@@ -132,9 +152,9 @@ impl Link {
             id,
             client,
             credentials,
+            refused_keys: AtomicBool::new(false),
             limits,
             config,
-            stopped: AtomicBool::new(false),
             progress: watch::Sender::default(),
         })
     }
@@ -144,11 +164,10 @@ impl Link {
     /// # Errors
     /// When there are none.
     pub async fn keys(&self, now: UnixTime) -> Result<Arc<Keys>, StageError> {
-        Ok(if self.stopped.swap(false, Ordering::Relaxed) {
-            self.credentials.fetch_again(now).await?
-        } else {
-            self.credentials.keys(now).await?
-        })
+        if self.refused_keys.swap(false, Ordering::Relaxed) {
+            return Ok(self.credentials.fetch_again(now).await?);
+        }
+        Ok(self.credentials.keys(now).await?)
     }
 
     /// Sends one reading call, on its own permits. Gives the reply, and what it means in a sentence.
@@ -165,14 +184,13 @@ impl Link {
         let told_with = ctx.clock.offset();
         let reply = self.client.send(call, &keys, permit, ctx.clock.now()).await;
         match reply.verdict() {
-            Verdict::Resign { ahead } => {
-                ctx.clock.correct(told_with, ahead);
+            Verdict::Resign { ahead } => correct_clock(ctx, told_with, ahead),
+            Verdict::Reauthenticate | Verdict::Stop => {
+                self.refused_keys.store(true, Ordering::Relaxed);
             }
-            Verdict::Reauthenticate => drop(self.credentials.fetch_again(ctx.clock.now()).await),
             Verdict::Retry(Retry::Slower { limit }) => {
                 self.limiter(&keys, A::NAME).slow_down(limit);
             }
-            Verdict::Stop => self.stopped.store(true, Ordering::Relaxed),
             _ => {}
         }
         let told = trouble::sentence(&reply.answer, &self.config.endpoint, &keys);
@@ -193,20 +211,35 @@ impl Link {
 /// When the ledger cannot be read or written.
 pub async fn recover(ctx: &Context, link: &Link) -> Result<usize, StageError> {
     let now_ms = ctx.clock.now_ms();
-    if let (Some(last), Ok(keys)) = (
-        ctx.ledger.last_call().await?,
-        link.keys(ctx.clock.now()).await,
-    ) {
+    let keys = link.keys(ctx.clock.now()).await.ok();
+    if let (Some(last), Some(keys)) = (ctx.ledger.last_call().await?, &keys) {
         let age = u64::try_from(now_ms.saturating_sub(last.at_ms)).unwrap_or(0) / 1000;
         let age = Duration::from_secs(age);
-        link.limiter(&keys, ModifyBlockIgnoreList::NAME)
+        link.limiter(keys, ModifyBlockIgnoreList::NAME)
             .resume_after(if last.unsettled {
                 Predecessor::Unanswered(age)
             } else {
                 Predecessor::Answered(age)
             });
     }
+    if let (Some(reader), Some(keys)) = (last_reader(ctx, link).await?, &keys) {
+        link.limiter(keys, DescribeBlockIgnoreList::NAME)
+            .resume_after(reader);
+    }
     Ok(ctx.ledger.settle_abandoned(link.id, now_ms).await?)
+}
+
+/// When a predecessor last read: its reading calls are in no journal, but its readings have a beginning and an end.
+async fn last_reader(ctx: &Context, link: &Link) -> Result<Option<Predecessor>, StageError> {
+    let row = super::replan::row(ctx, &link.config).await?;
+    Ok(match (row.reading_since, row.read_at) {
+        (Some(_), _) => Some(Predecessor::Unanswered(Duration::ZERO)),
+        // It ended some time after it began.
+        (None, Some(at)) if ctx.clock.now().since(at) < LONGEST_READING => {
+            Some(Predecessor::Answered(Duration::ZERO))
+        }
+        _ => None,
+    })
 }
 
 /// Sends a plan. What the cloud does not take stays wanted, and comes back with the next plan.
@@ -233,6 +266,8 @@ pub async fn turn(
         summary: SendSummary::default(),
         failures_in_row: 0,
         new_keys: false,
+        repeats_refused: are_repeats_refused(ctx, link).await?,
+        no_room_for: None,
         last_trouble: String::new(),
     };
     link.progress.send_replace(Progress {
@@ -254,35 +289,50 @@ pub async fn turn(
 impl Round<'_> {
     async fn send_all(
         &mut self,
-        mut batches: VecDeque<Batch>,
+        batches: VecDeque<Batch>,
         limiter: &Arc<Limiter>,
         cancel: &CancellationToken,
     ) -> Result<(), StageError> {
+        let first = |batch| Attempt { batch, number: 1 };
+        let mut ready: VecDeque<Attempt> = batches.into_iter().map(first).collect();
         let mut under_way = FuturesUnordered::new();
+        let mut resting = FuturesUnordered::new();
         loop {
             let stopped = cancel.is_cancelled() || self.ctx.clock.doubt().is_some();
-            if self.summary.stop.is_none() && stopped {
-                self.summary.stop = Some(Stop::Cancelled);
+            if stopped {
+                self.summary.stop.get_or_insert(Stop::Cancelled);
             }
-            let more = !batches.is_empty() && self.summary.stop.is_none();
+            if self.summary.stop.is_some() {
+                ready.clear();
+                resting.clear();
+            }
             tokio::select! {
                 biased;
                 Some(sent) = under_way.next(), if !under_way.is_empty() => {
-                    if let Some(sent) = sent? {
-                        self.note(&sent, limiter).await?;
+                    if let Some(sent) = sent?
+                        && let Some(again) = self.note(sent, limiter).await?
+                    {
+                        resting.push(rest(again));
                     }
                 }
-                () = cancel.cancelled(), if more => {}
-                place = limiter.place(), if more => {
-                    if let Some(batch) = batches.pop_front() {
-                        let tries = self.tries(&batch);
-                        let one = send_one(self.ctx, self.link, Arc::clone(&self.keys), batch, tries, place);
-                        under_way.push(one);
+                Some(attempt) = resting.next(), if !resting.is_empty() => ready.push_back(attempt),
+                () = cancel.cancelled(), if !ready.is_empty() || !resting.is_empty() => {}
+                place = limiter.place(), if !ready.is_empty() => {
+                    if let Some(attempt) = self.next(&mut ready) {
+                        let tries = self.tries(&attempt.batch);
+                        let keys = Arc::clone(&self.keys);
+                        under_way.push(send_one(self.ctx, self.link, keys, attempt, tries, place));
                     }
                 }
                 else => return Ok(()),
             }
         }
+    }
+
+    /// The next batch that may go; one whose repetition would be refused waits for a reading, and for the plan after.
+    fn next(&self, ready: &mut VecDeque<Attempt>) -> Option<Attempt> {
+        let may_go = |attempt: &Attempt| !(self.repeats_refused && attempt.batch.repeats());
+        std::iter::from_fn(|| ready.pop_front()).find(may_go)
     }
 
     /// How often the entries of a batch failed together before.
@@ -293,16 +343,18 @@ impl Round<'_> {
             .map_or(0, |(trial, _)| trial.tries)
     }
 
-    async fn note(&mut self, sent: &Sent, limiter: &Limiter) -> Result<(), StageError> {
+    /// Takes note of what came of an attempt, and gives the next one at the same batch, where there is to be one.
+    async fn note(&mut self, sent: Sent, limiter: &Limiter) -> Result<Option<Attempt>, StageError> {
+        let (action, entries) = (sent.attempt.batch.action(), sent.attempt.batch.len() as u64);
         self.summary.calls += 1;
         let applied = sent.outcome == Outcome::Applied;
         if applied {
             self.summary.applied += 1;
-            self.summary.entries[sent.action as usize] += sent.entries;
+            self.summary.entries[action as usize] += entries;
         }
         self.link.progress.send_modify(|progress| {
             progress.calls_settled += 1;
-            progress.entries_applied += if applied { sent.entries } else { 0 };
+            progress.entries_applied += if applied { entries } else { 0 };
         });
         if sent.upshot != Upshot::Fine {
             self.last_trouble.clone_from(&sent.trouble);
@@ -316,69 +368,98 @@ impl Round<'_> {
                 limiter.slow_down(*limit);
                 self.failures_in_row += 1;
             }
-            Upshot::Full => self.full().await?,
-            Upshot::NewKeys => self.renew_keys(&sent.trouble).await,
-            Upshot::ClockOff { ahead } => self.correct_clock(sent.told_with, *ahead),
-            Upshot::ReadFirst => self.read_first(&sent.trouble).await?,
-            Upshot::Halt => {
-                self.link.stopped.store(true, Ordering::Relaxed);
-                self.stop_at(HALT, Stop::Halted, sent.trouble.clone());
+            Upshot::Full => self.full(entries),
+            Upshot::NewKeys => self.renew_keys(&sent).await,
+            Upshot::ClockOff { ahead } => {
+                correct_clock(self.ctx, sent.told_with, *ahead);
+                self.failures_in_row += 1;
             }
+            Upshot::ReadFirst => self.read_first(&sent.trouble).await?,
+            Upshot::Halt => self.halt(sent.trouble.clone()),
         }
         if self.failures_in_row >= PATIENCE && self.summary.stop.is_none() {
             self.back_off().await?;
         }
-        Ok(())
+        Ok(self.again(sent))
     }
 
-    /// The list is full: as many places as it has are held now.
-    async fn full(&mut self) -> Result<(), StageError> {
+    /// The next attempt at a batch of which nothing but the cloud's trouble is known.
+    fn again(&self, sent: Sent) -> Option<Attempt> {
+        let Attempt { batch, number } = sent.attempt;
+        let batch = match (sent.outcome, sent.upshot) {
+            (Outcome::Unknown, _) if !self.repeats_refused => batch.in_doubt(),
+            (
+                Outcome::NotApplied,
+                Upshot::Trouble { .. }
+                | Upshot::TooFast { .. }
+                | Upshot::NewKeys
+                | Upshot::ClockOff { .. },
+            ) => batch,
+            _ => return None,
+        };
+        if number >= ATTEMPTS || self.summary.stop.is_some() {
+            return None;
+        }
+        self.link
+            .progress
+            .send_modify(|progress| progress.calls += 1);
+        let number = number + 1;
+        Some(Attempt { batch, number })
+    }
+
+    fn full(&mut self, entries: u64) {
+        let least = self.no_room_for.map_or(entries, |least| least.min(entries));
+        self.no_room_for = Some(least);
+        self.summary.stop.get_or_insert(Stop::Full);
+    }
+
+    /// Remembers how many places the list has, once every call is settled: what is held, and half of what did not fit,
+    /// until a call for one entry alone does not.
+    async fn learn_quota(&self, no_room_for: u64) -> Result<(), StageError> {
         let now = self.ctx.clock.now();
         let counts = self.ctx.ledger.lease_counts(self.link.id, now).await?;
         let row = super::replan::row(self.ctx, &self.link.config).await?;
-        let places = i64::try_from(counts.held + row.foreign).unwrap_or(i64::MAX);
-        self.ctx
+        let places = counts.held + row.foreign + no_room_for / 2;
+        let places = i64::try_from(places).unwrap_or(i64::MAX);
+        Ok(self
+            .ctx
             .ledger
-            .learn(self.link.id, "quota", Some(places), &self.last_trouble, now)
-            .await?;
-        self.summary.stop.get_or_insert(Stop::Full);
-        Ok(())
+            .learn(self.link.id, "full", Some(places), &self.last_trouble, now)
+            .await?)
     }
 
     async fn read_first(&mut self, trouble: &str) -> Result<(), StageError> {
-        let why = format!("a repeated call was refused ({trouble})");
-        self.ctx.ledger.want_read(self.link.id, &why).await?;
-        self.summary.stop.get_or_insert(Stop::ReadFirst);
+        self.failures_in_row += 1;
+        if !std::mem::replace(&mut self.repeats_refused, true) {
+            let why = format!("a repeated call was refused ({trouble})");
+            let now = self.ctx.clock.now();
+            let ledger = &self.ctx.ledger;
+            ledger
+                .learn(self.link.id, "repeats", None, &why, now)
+                .await?;
+        }
         Ok(())
     }
 
-    async fn renew_keys(&mut self, trouble: &str) {
-        let again = std::mem::replace(&mut self.new_keys, true);
-        if !again
-            && let Ok(keys) = self
-                .link
-                .credentials
-                .fetch_again(self.ctx.clock.now())
-                .await
-        {
-            self.keys = keys;
+    /// Fetches the keys again, once; what was signed with the old ones counts no more.
+    async fn renew_keys(&mut self, sent: &Sent) {
+        if !Arc::ptr_eq(&sent.keys, &self.keys) {
             return;
         }
-        // Calls that were under way with the old keys say the same once more.
         self.failures_in_row += 1;
-        if self.failures_in_row >= PATIENCE {
-            self.stop_at(HALT, Stop::Halted, trouble.to_owned());
+        if std::mem::replace(&mut self.new_keys, true) {
+            return self.halt(sent.trouble.clone());
+        }
+        let now = self.ctx.clock.now();
+        match self.link.credentials.fetch_again(now).await {
+            Ok(keys) => self.keys = keys,
+            Err(fault) => self.halt(fault.to_string()),
         }
     }
 
-    fn correct_clock(&mut self, told_with: i64, ahead: i64) {
-        if self.ctx.clock.correct(told_with, ahead) {
-            tracing::warn!(
-                seconds = ahead,
-                "this machine's clock is off by this much against the cloud's; calls are signed with the cloud's time. Set the clock right"
-            );
-        }
-        self.failures_in_row += 1;
+    fn halt(&mut self, trouble: String) {
+        self.link.refused_keys.store(true, Ordering::Relaxed);
+        self.stop_at(HALT, Stop::Halted, trouble);
     }
 
     async fn back_off(&mut self) -> Result<(), StageError> {
@@ -395,6 +476,9 @@ impl Round<'_> {
     }
 
     async fn finish(mut self) -> Result<SendSummary, StageError> {
+        if let Some(entries) = self.no_room_for {
+            self.learn_quota(entries).await?;
+        }
         let nothing_taken = self.summary.applied == 0 && self.failures_in_row > 0;
         if nothing_taken && self.summary.stop.is_none() {
             self.back_off().await?;
@@ -406,10 +490,41 @@ impl Round<'_> {
                 ledger.hold_firewall(id, *until, trouble, now).await?;
             }
             _ if self.summary.applied > 0 => ledger.release_firewall(id).await?,
+            Some(Stop::Full) => {
+                let row = super::replan::row(self.ctx, &self.link.config).await?;
+                let until = now.plus(backoff(row.failures));
+                ledger
+                    .hold_firewall(id, until, &self.last_trouble, now)
+                    .await?;
+            }
             _ => {}
         }
         Ok(self.summary)
     }
+}
+
+/// Takes the cloud's word for the time from now on, and says so once.
+fn correct_clock(ctx: &Context, told_with: i64, ahead: i64) {
+    if ctx.clock.correct(told_with, ahead) {
+        tracing::warn!(
+            seconds = ahead,
+            "this machine's clock is off by this much against the cloud's; calls are signed with the cloud's time. Set the clock right"
+        );
+    }
+}
+
+/// Lets a batch rest before its next attempt, the longer the more it has had, and not all of them alike.
+async fn rest(attempt: Attempt) -> Attempt {
+    let doublings = attempt.number.saturating_sub(2).min(8);
+    let longest = (FIRST_REST * 2u32.pow(doublings)).min(LONGEST_REST);
+    tokio::time::sleep(longest.mul_f64(0.5 + fastrand::f64() / 2.0)).await;
+    attempt
+}
+
+async fn are_repeats_refused(ctx: &Context, link: &Link) -> Result<bool, StageError> {
+    let since = ctx.clock.now().minus(LEARNED_FOR);
+    let learned = ctx.ledger.learned(link.id, since).await?;
+    Ok(learned.iter().any(|(subject, ..)| subject == "repeats"))
 }
 
 /// One attempt at one batch. `None`: it waited so long that its EndTime is too near, and is planned anew.
@@ -417,11 +532,12 @@ async fn send_one(
     ctx: &Context,
     link: &Link,
     keys: Arc<Keys>,
-    batch: Batch,
+    attempt: Attempt,
     tries: u32,
     place: Place,
 ) -> Result<Option<Sent>, StageError> {
     let config = &link.config;
+    let batch = &attempt.batch;
     let now = ctx.clock.now();
     let too_near = |end: UnixTime| end < now.plus(config.terms.min_term);
     if batch.end_time().is_some_and(too_near) {
@@ -440,7 +556,7 @@ async fn send_one(
     let permit = place.permit().await;
     let told_with = ctx.clock.offset();
     let now = ctx.clock.now();
-    let request = firewall::request(&batch, config.time_zone, now);
+    let request = firewall::request(batch, config.time_zone, now);
     let reply = link.client.send(&request, &keys, permit, now).await;
     let (mut settlement, mut upshot) = firewall::settlement(&reply, tries, ctx.clock.now());
     let refused = matches!(
@@ -456,12 +572,12 @@ async fn send_one(
         .settle(id, &settlement, ctx.clock.now_ms())
         .await?;
     Ok(Some(Sent {
-        action: batch.action(),
-        entries: entries.len() as u64,
+        attempt,
         outcome: settlement.outcome,
         upshot,
         trouble: trouble::sentence(&reply.answer, &config.endpoint, &keys),
         told_with,
+        keys,
     }))
 }
 

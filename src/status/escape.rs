@@ -10,21 +10,25 @@ const LONGEST: usize = 400;
 /// what is longer than 400 characters is cut.
 #[must_use]
 pub fn escape(text: &str) -> Cow<'_, str> {
-    let cut = text.char_indices().nth(LONGEST).map(|(at, _)| at);
-    let shown = cut.map_or(text, |at| &text[..at]);
-    if cut.is_none() && !shown.contains(is_unsafe) {
+    match text.char_indices().nth(LONGEST) {
+        None => escape_whole(text),
+        Some((at, _)) => Cow::Owned(escape_whole(&text[..at]).into_owned() + "…"),
+    }
+}
+
+/// The same without the cut, for a sentence of ours with a stranger's words in it.
+#[must_use]
+pub fn escape_whole(text: &str) -> Cow<'_, str> {
+    if !text.contains(is_unsafe) {
         return Cow::Borrowed(text);
     }
-    let mut safe = String::with_capacity(shown.len() + 16);
-    for sign in shown.chars() {
+    let mut safe = String::with_capacity(text.len() + 16);
+    for sign in text.chars() {
         if is_unsafe(sign) {
             safe.extend(sign.escape_default());
         } else {
             safe.push(sign);
         }
-    }
-    if cut.is_some() {
-        safe.push('…');
     }
     Cow::Owned(safe)
 }

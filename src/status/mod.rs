@@ -7,6 +7,7 @@
 
 pub mod escape;
 pub mod export;
+pub mod explain;
 pub mod feed;
 mod firewalls;
 pub mod layout;
@@ -19,4 +20,3 @@ pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 pub mod trial;
-pub mod words;

@@ -8,11 +8,10 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::config::Config;
-use crate::ledger::{FeedRow, FeedState, FirewallRow, Ledger, LedgerError, Role};
+use crate::ledger::{FeedRow, FeedState, FirewallRow, LEARNED_FOR, Ledger, LedgerError, Role};
 use crate::model::{List, Mode, Name, UnixTime};
 use crate::plan::LeftOut;
 use crate::plan::drift::DriftCounts;
-use crate::stage::replan::LEARNED_FOR;
 
 use super::needs::{Need, needs};
 

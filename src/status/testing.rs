@@ -1,9 +1,11 @@
 //! Ledgers for tests, made through the ledger's own public calls, with time standing still.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tempfile::TempDir;
 
+use crate::clock::Clock;
 use crate::fetch::Validators;
 use crate::ledger::{
     FeedState, GoodBody, Ledger, NewCall, Outcome, PlanSummary, PollOutcome, Settlement,
@@ -12,6 +14,7 @@ use crate::model::{
     Action, Direction, Entry, FeedTerms, Indicator, List, Mode, Name, OnDelist, UnixTime,
 };
 use crate::parse::Record;
+use crate::stage::Context;
 
 /// 2026-07-29 14:00:00 UTC.
 pub const NOW: UnixTime = UnixTime::from_seconds(1_785_333_600);
@@ -22,7 +25,7 @@ pub const DAY: Duration = Duration::from_secs(86_400);
 
 /// A ledger in a folder of its own.
 pub struct Fixture {
-    pub ledger: Ledger,
+    pub ledger: Arc<Ledger>,
     pub folder: TempDir,
     calls: std::sync::atomic::AtomicU64,
 }
@@ -82,9 +85,17 @@ impl Fixture {
             .await
             .unwrap();
         Self {
-            ledger,
+            ledger: Arc::new(ledger),
             folder,
             calls: std::sync::atomic::AtomicU64::new(0),
+        }
+    }
+
+    /// What commands work with, at [`NOW`].
+    pub fn ctx(&self) -> Context {
+        Context {
+            ledger: Arc::clone(&self.ledger),
+            clock: Clock::held(NOW),
         }
     }
 

@@ -443,7 +443,7 @@ async fn drift_and_a_wrong_clock_call_somebody() {
     };
     fixture
         .ledger
-        .store_read_back(id, &drift, &[], NOW.minus(MINUTE))
+        .store_read_back(id, &drift, &[], NOW, NOW.minus(MINUTE))
         .await
         .unwrap();
     let calm = report(&fixture, true).await;
@@ -454,7 +454,7 @@ async fn drift_and_a_wrong_clock_call_somebody() {
     drift.taken_over = vec![entry];
     fixture
         .ledger
-        .store_read_back(id, &drift, &[], NOW)
+        .store_read_back(id, &drift, &[], NOW, NOW)
         .await
         .unwrap();
     fixture

@@ -1,11 +1,27 @@
 //! The crate from outside, as one binary: a module a topic.
+//!
+//! Most of it runs the real program against a simulated cloud inside the test, each test with its own cloud, folder and
+//! ledger. What a test waits for has a deadline, and is looked at again and again until then; nothing sleeps for luck.
 
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
-    reason = "a test fails by panicking, in its helpers too"
+    clippy::print_stdout,
+    reason = "a test fails by panicking, in its helpers too, and says what it measured or skipped"
 )]
 
+mod support;
+
 mod asking;
+mod cloudside;
+mod converge;
+mod crash;
+mod daemon;
+mod demo;
+mod failing_paths;
+mod first_sync;
+mod reload;
+mod structure;
+mod trouble;
 mod vendor_client;

@@ -5,20 +5,13 @@
 use std::collections::BTreeMap;
 use std::env;
 use std::process::{Command, Output};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use feedwall::sim::{Clock, FAKE_SECRET_ID, FAKE_SECRET_KEY, Sim, SimConfig};
 use serde_json::{Value, json};
 
-const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/vendor_client.py");
+pub use crate::support::wall;
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the vendor's client signs with the machine's own clock"
-)]
-pub fn wall() -> Duration {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap()
-}
+const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/vendor_client.py");
 
 /// The vendor's client inherits no proxy: it speaks to loopback.
 fn python(arguments: Vec<String>) -> Output {

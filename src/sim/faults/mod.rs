@@ -30,10 +30,14 @@ pub(super) use plan::{Ending, Facts, Plan, Running};
 
 use super::ioc::Class;
 
-const ACTIONS: [&str; 3] = [
+const ACTIONS: [&str; 7] = [
     "ModifyBlockIgnoreList",
     "DescribeBlockIgnoreList",
     "DescribeOverviewResourceQuota",
+    "CreateL4ProxyRules",
+    "DescribeL4ProxyRules",
+    "ModifyL4ProxyRules",
+    "DeleteL4ProxyRules",
 ];
 
 /// The whole schedule; empty by default.
@@ -69,7 +73,8 @@ pub struct When {
     pub ioc_action: Option<String>,
     /// `RuleType`: 1 blocklist, 2 allowlist.
     pub rule_type: Option<i64>,
-    /// An entry that the call carries.
+    /// An entry that the call carries; of a call on proxy rules a rule's tag, without one its id, without that its
+    /// protocol and first port: `TCP:80`.
     pub contains: Option<String>,
     /// A class of entry that the call carries.
     pub class: Option<Class>,

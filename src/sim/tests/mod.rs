@@ -4,6 +4,7 @@ mod describe;
 mod faults;
 mod gateway;
 mod http;
+mod l4;
 mod lists;
 mod options;
 
@@ -130,7 +131,11 @@ fn signed(action: &str, body: String, timestamp: i64, id: &str, key: &str) -> Re
     set("content-type", "application/json");
     set("host", "127.0.0.1:8080");
     set("x-tc-action", action);
-    set("x-tc-version", "2019-09-04");
+    let (service, version) = match action.contains("L4") {
+        true => ("teo", "2022-09-01"),
+        false => ("cfw", "2019-09-04"),
+    };
+    set("x-tc-version", version);
     set("x-tc-timestamp", &timestamp.to_string());
     let parts = Signed {
         method: "POST",
@@ -140,7 +145,7 @@ fn signed(action: &str, body: String, timestamp: i64, id: &str, key: &str) -> Re
         body: body.as_bytes(),
         timestamp,
     };
-    let header = tc3::sign(parts, "cfw", id, &SecretString::from(key));
+    let header = tc3::sign(parts, service, id, &SecretString::from(key));
     headers.insert("authorization", header.parse().unwrap());
     Request {
         method: Method::POST,

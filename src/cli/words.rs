@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::daemon::OnceSummary;
 use crate::plan::Plan;
 use crate::stage::intake::PollEnd;
+use crate::status::escape::escape_whole;
 
 /// The summary of `run --once` for a terminal.
 #[must_use]
@@ -37,7 +38,7 @@ pub fn once(summary: &OnceSummary, dry_run: bool) -> String {
             );
         }
         if let Some(why) = failure {
-            let _ = writeln!(text, "  not done: {why}");
+            let _ = writeln!(text, "  not done: {}", escape_whole(why));
         }
     }
     text
@@ -93,10 +94,10 @@ fn poll_words(end: &PollEnd) -> String {
             delta.added + delta.relisted,
             delta.delisted
         ),
-        PollEnd::Held(why) => format!("held: {why}"),
-        PollEnd::Failed(why) => format!("failed: {why}"),
-        PollEnd::Frozen(why) => format!("frozen: {why}"),
-        PollEnd::Retired(why) => format!("retired: {why}"),
+        PollEnd::Held(why) => format!("held: {}", escape_whole(why)),
+        PollEnd::Failed(why) => format!("failed: {}", escape_whole(why)),
+        PollEnd::Frozen(why) => format!("frozen: {}", escape_whole(why)),
+        PollEnd::Retired(why) => format!("retired: {}", escape_whole(why)),
     }
 }
 

@@ -1,0 +1,273 @@
+use crate::config::Config;
+use crate::ledger::{FeedState, Outcome};
+use crate::model::{Action, Direction, FeedTerms, List};
+use crate::plan::drift::Drift;
+use crate::stage::replan::{GuardMaterial, Heard};
+use crate::status::testing::{DAY, Fixture, HOUR, MINUTE, NOW, answer, block, ioc, terms};
+
+use super::{Asked, Fate, Story};
+
+const CONFIG: &str = r#"
+[guard]
+allow = ["45.155.205.99"]
+[[feed]]
+name = "feodo"
+path = "/srv/feodo.txt"
+[[feed]]
+name = "nets"
+path = "/srv/nets.txt"
+[[feed]]
+name = "never"
+path = "/srv/never.txt"
+[[feed]]
+name = "ours"
+path = "/srv/ours.txt"
+list = "allow"
+[[firewall]]
+name = "lab"
+accept = ["ipv4", "network"]
+credentials = { env = "LAB" }
+[[firewall]]
+name = "prod"
+quota = 210
+time_zone = "+08:00"
+"#;
+
+async fn explain(fixture: &Fixture, indicator: &str, daemon_running: bool) -> Story {
+    let config = Config::parse(CONFIG, "feedwall.toml").unwrap();
+    let material = GuardMaterial::read(&config).unwrap();
+    let heard = Heard::default();
+    let ctx = fixture.ctx();
+    let asked = Asked {
+        ctx: &ctx,
+        config: &config,
+        material: &material,
+        heard: &heard,
+        daemon_running,
+    };
+    asked.story(&ioc(indicator)).await.unwrap()
+}
+
+async fn text(fixture: &Fixture, indicator: &str) -> String {
+    let text = explain(fixture, indicator, true).await.text();
+    let text = anstream::adapter::strip_str(&text).to_string();
+    for line in text.lines() {
+        assert!(line.chars().count() <= 80, "{line}");
+    }
+    text
+}
+
+fn fates(story: &Story) -> Vec<(&str, Fate)> {
+    let entries = story.firewalls.iter();
+    let entries = entries.flat_map(|one| {
+        one.entries
+            .iter()
+            .map(|entry| (one.firewall.as_str(), entry.fate))
+    });
+    entries.collect()
+}
+
+/// Two firewalls, the second with ten places of ours; what they hold and refuse.
+async fn place() -> Fixture {
+    let fixture = Fixture::new().await;
+    let sure = FeedTerms {
+        confidence: 90,
+        ..terms()
+    };
+    let allow = FeedTerms {
+        list: List::Allow,
+        ..terms()
+    };
+    fixture
+        .feeds(&[
+            ("feodo", sure),
+            ("nets", terms()),
+            ("never", terms()),
+            ("ours", allow),
+        ])
+        .await;
+    fixture.firewalls(&["lab", "prod"]).await;
+    fixture
+        .fetch(
+            "feodo",
+            &[
+                "45.155.205.7",
+                "45.155.205.8",
+                "old.botnet-panel.net",
+                "vanished.net",
+            ],
+            0,
+            NOW.minus(8 * DAY),
+        )
+        .await;
+    let feodo = [
+        "45.155.205.7",
+        "45.155.205.99",
+        "45.155.207.1",
+        "45.155.207.2",
+        "botnet-panel.net",
+    ];
+    fixture.fetch("feodo", &feodo, 0, NOW.minus(3 * HOUR)).await;
+    let nets = [
+        "45.155.205.0/24",
+        "45.155.205.7",
+        "45.155.206.1",
+        "45.155.206.2",
+        "good.net",
+    ];
+    fixture.fetch("nets", &nets, 0, NOW.minus(HOUR)).await;
+    fixture
+        .fetch("ours", &["www.good.net"], 0, NOW.minus(HOUR))
+        .await;
+    fixture.poll("never", FeedState::Failed, "404", NOW).await;
+    let both = |text| Direction::ALL.map(|direction| block(text, direction));
+    let end = NOW.plus(2 * DAY);
+    fixture
+        .add("prod", &both("45.155.205.7"), end, NOW.minus(2 * HOUR))
+        .await;
+    fixture
+        .add("prod", &both("45.155.207.1"), end, NOW.minus(2 * HOUR))
+        .await;
+    let lost = answer(
+        Outcome::Unknown,
+        Some("NoAnswer"),
+        "the connection was reset",
+    );
+    fixture
+        .call(
+            "prod",
+            Action::Add,
+            &both("45.155.207.2"),
+            Some(end),
+            lost,
+            NOW.minus(HOUR),
+        )
+        .await;
+    let refused = answer(
+        Outcome::Refused { too_large: false },
+        Some("InvalidParameter"),
+        "no \u{1b}[2Jdomain",
+    );
+    let domain = [block("botnet-panel.net", Direction::Out)];
+    fixture
+        .call(
+            "prod",
+            Action::Add,
+            &domain,
+            Some(end),
+            refused,
+            NOW.minus(MINUTE),
+        )
+        .await;
+    let id = fixture.firewall("prod").await;
+    let foreign = block("45.155.206.1", Direction::Out);
+    let drift = Drift {
+        confirmed: both("45.155.205.7").into(),
+        foreign: vec![(foreign, Some(end), "product".to_owned())],
+        foreign_places: 1,
+        ..Drift::default()
+    };
+    fixture
+        .ledger
+        .store_read_back(id, &drift, &[], NOW, NOW.minus(MINUTE))
+        .await
+        .unwrap();
+    fixture
+}
+
+#[tokio::test]
+async fn what_is_blocked_is_told_with_its_listings_and_calls() {
+    insta::assert_snapshot!(text(&place().await, "45.155.205.7").await);
+}
+
+#[tokio::test]
+async fn what_is_not_blocked_is_told_with_the_reason() {
+    let fixture = place().await;
+    let mut texts = String::new();
+    for indicator in [
+        // Allowed, and inside a listed network.
+        "45.155.205.99",
+        // Delisted, and ended.
+        "vanished.net",
+        // The same, and below a listed domain.
+        "old.botnet-panel.net",
+        // Below a listed domain that the cloud refused.
+        "a.b.botnet-panel.net",
+        // Held by somebody else in one direction.
+        "45.155.206.1",
+        // Held by a guard.
+        "good.net",
+        // Never heard of.
+        "61.2.3.4",
+    ] {
+        texts += &text(&fixture, indicator).await;
+        texts += "\n";
+    }
+    assert!(!texts.contains('\u{1b}'), "{texts}");
+    insta::assert_snapshot!(texts);
+}
+
+#[tokio::test]
+async fn fates_are_told_apart() {
+    use Fate::{Doubtful, Foreign, Held, Pending, Quarantined};
+    let fixture = place().await;
+    let story = explain(&fixture, "45.155.207.2", true).await;
+    assert_eq!(fates(&story)[2..], [("prod", Doubtful), ("prod", Doubtful)]);
+    let story = explain(&fixture, "45.155.206.1", true).await;
+    assert_eq!(fates(&story)[2..], [("prod", Foreign), ("prod", Pending)]);
+    assert_eq!(story.firewalls[1].blocked, [Direction::Out]);
+    let story = explain(&fixture, "botnet-panel.net", true).await;
+    assert_eq!(fates(&story), [("prod", Quarantined)]);
+    let story = explain(&fixture, "45.155.205.7", true).await;
+    // Lab takes the address, and the piece of the network that holds it.
+    let lab = [("lab", Pending); 4];
+    assert_eq!(
+        fates(&story),
+        [&lab[..], &[("prod", Held), ("prod", Held)]].concat()
+    );
+    assert_eq!(story.subjects[0].score, Some(0.96));
+}
+
+#[tokio::test]
+async fn what_lost_its_place_is_told_with_both_scores() {
+    let fixture = place().await;
+    let many: Vec<String> = (1..=20).map(|last| format!("45.155.208.{last}")).collect();
+    let many: Vec<&str> = many.iter().map(String::as_str).collect();
+    fixture.fetch("feodo", &many, 0, NOW).await;
+    let story = explain(&fixture, "45.155.206.2", true).await;
+    let quota = &story.firewalls[1].entries[0];
+    assert_eq!(quota.fate, Fate::Quota);
+    insta::assert_snapshot!(quota.text);
+}
+
+#[tokio::test]
+async fn without_a_daemon_what_is_to_be_done_waits_for_one() {
+    let fixture = place().await;
+    let story = explain(&fixture, "45.155.206.2", false).await;
+    let lab = &story.firewalls[0].entries[0];
+    assert_eq!(
+        (lab.fate, lab.text.as_str()),
+        (
+            Fate::Pending,
+            "to be added, and no daemon is running: `feedwall run`"
+        )
+    );
+}
+
+#[tokio::test]
+async fn a_carved_network_is_blocked_in_part() {
+    let fixture = place().await;
+    let story = explain(&fixture, "45.155.205.0/24", true).await;
+    let [lab, prod] = story.firewalls.as_slice() else {
+        panic!("two firewalls: {story:?}");
+    };
+    assert!(
+        lab.entries
+            .iter()
+            .all(|entry| entry.fate == Fate::Pending && entry.indicator != ioc("45.155.205.0/24"))
+    );
+    assert_eq!(
+        (prod.blocked.as_slice(), prod.partly, prod.inside),
+        (&[][..], true, 2)
+    );
+}
