@@ -2,6 +2,7 @@
 
 mod ask;
 mod by_hand;
+mod catalog;
 mod check;
 mod check_online;
 mod demo;

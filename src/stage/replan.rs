@@ -137,7 +137,6 @@ impl Ingredients {
         let say = say(ctx, guards, firewall.terms.grid, heard, now).await?;
         let mut standing = standing(ctx, Some(firewall), &row, now).await?;
         standing.exempt = by_own_guards(&say, &standing.leases);
-        standing.unguarded = !say.unheard.is_empty();
         let mut left_out = BTreeMap::new();
         let wanted = wanted(&say, &firewall.terms.accept, &mut left_out);
         Ok(Self {
@@ -287,7 +286,7 @@ pub async fn say(
     let mut unheard = Vec::new();
     for feed in ctx.ledger.feeds().await? {
         if let Role::Guard(reach) = feed.role {
-            if feed.configured && feed.last_good.is_none() {
+            if is_unheard(&feed) {
                 unheard.push(feed.name);
             } else {
                 sets.extend(guard_list(ctx, &feed, reach).await?);
@@ -332,6 +331,7 @@ pub async fn standing(
         foreign: ledger.foreign_entries(row.id).await?,
         foreign_places: row.foreign,
         withdrawn: row.withdrawn,
+        unguarded: ledger.feeds().await?.iter().any(is_unheard),
         unseen_since: firewall.map_or(UnixTime::default(), |firewall| {
             reconcile::unseen_since(firewall, row)
         }),
@@ -440,6 +440,11 @@ fn guard_set(feed: &FeedRow, beliefs: &[Belief]) -> GuardSet {
             .map(|belief| belief.indicator.clone())
             .collect(),
     }
+}
+
+/// Whether this is a guard list of the config of which nobody knows what it guards.
+fn is_unheard(feed: &FeedRow) -> bool {
+    feed.role != Role::Feed && feed.configured && feed.last_good.is_none()
 }
 
 /// What a guard list holds: all that its last good body listed, however long ago. One that left the config guards

@@ -2,7 +2,7 @@
 
 use crate::config::{Config, defaults};
 use crate::guard::{Guards, Judgement};
-use crate::ledger::FeedRow;
+use crate::ledger::{FeedRow, Role};
 use crate::model::{Indicator, List, Listing};
 use crate::plan::desired::{Candidate, candidates};
 use crate::plan::expiry::{Belief, believe, expires};
@@ -55,7 +55,9 @@ impl Asked<'_> {
                 .iter()
                 .filter(|(_, listing)| listing.indicator == *one)
                 .filter_map(|(feed, listing)| {
-                    Some((feeds.iter().find(|row| row.id == *feed)?, listing))
+                    let feed = feeds.iter().find(|row| row.id == *feed)?;
+                    // What a guard list holds is told among the guards.
+                    (feed.role == Role::Feed).then_some((feed, listing))
                 })
                 .collect();
             if one == indicator || !claims.is_empty() {
