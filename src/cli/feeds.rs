@@ -1,6 +1,6 @@
 //! `feedwall feeds`: what each feed gives. `--json` gives an array of
-//! [`FeedReport`](crate::status::report::FeedReport); `show` gives
-//! [`FeedDetails`](crate::status::feed::FeedDetails).
+//! [`FeedReport`]; `show` gives
+//! [`FeedDetails`].
 
 use std::ffi::OsString;
 

@@ -1,18 +1,23 @@
 //! The command line: arguments in, tables or JSON out, and an exit code that a monitor can ask for.
 
+mod approve;
 mod ask;
 mod by_hand;
+mod calls;
 mod catalog;
 mod check;
 mod check_online;
 mod demo;
-mod export;
 mod explain;
+mod export;
 mod feeds;
 mod feeds_try;
 mod l4;
+mod list;
 pub mod logs;
+mod plan;
 pub mod progress;
+mod quarantine;
 mod reconcile;
 mod run;
 mod sim;
@@ -63,6 +68,18 @@ pub enum Command {
     Feeds(feeds::Args),
     /// Read the cloud's lists back, show where they differ from ours, and repair our own entries.
     Reconcile(reconcile::Args),
+    /// What would be sent and why, and what is left out and why.
+    Plan(plan::Args),
+    /// What stands on the firewalls, or what a feed lists: a line each.
+    List(list::Args),
+    /// The journal of calls, newest first.
+    Calls(calls::Args),
+    /// What the cloud refused alone.
+    Quarantine(quarantine::Args),
+    /// Take a feed's held snapshot as the new baseline.
+    Approve(approve::Args),
+    /// The whole story of one indicator, also why it is not blocked.
+    Explain(explain::Args),
     /// Block something by hand, for a while.
     Block(by_hand::BlockArgs),
     /// End a block by hand, and keep the feeds from bringing it back for a while.
@@ -75,8 +92,6 @@ pub enum Command {
     Withdraw(withdraw::WithdrawArgs),
     /// Want again what the feeds want, after `withdraw`.
     Resume(withdraw::ResumeArgs),
-    /// The whole story of one indicator, also why it is not blocked.
-    Explain(explain::Args),
     /// Layer-4 proxy rules from a file: plan, apply, list, delete.
     L4(l4::Args),
     /// A simulated cloud on loopback, to try feedwall against.
@@ -118,13 +133,18 @@ pub async fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Status(args) => status::run(&cli, args).await,
         Command::Feeds(args) => feeds::run(&cli, args).await,
         Command::Reconcile(args) => reconcile::run(&cli, args).await,
+        Command::Plan(args) => plan::run(&cli, args).await,
+        Command::List(args) => list::run(&cli, args).await,
+        Command::Calls(args) => calls::run(&cli, args).await,
+        Command::Quarantine(args) => quarantine::run(&cli, args).await,
+        Command::Approve(args) => approve::run(&cli, args).await,
+        Command::Explain(args) => explain::run(&cli, args).await,
         Command::Block(args) => by_hand::block(&cli, args).await,
         Command::Unblock(args) => by_hand::unblock(&cli, args).await,
         Command::Allow(args) => by_hand::allow(&cli, args).await,
         Command::Export(args) => export::run(&cli, args).await,
         Command::Withdraw(args) => withdraw::withdraw(&cli, args).await,
         Command::Resume(args) => withdraw::resume(&cli, args).await,
-        Command::Explain(args) => explain::run(&cli, args).await,
         Command::L4(args) => l4::run(&cli, args).await,
         Command::Sim(args) => sim::run(&cli, args).await,
         Command::Other(words) => unbuilt::refuse(words),

@@ -48,7 +48,8 @@ pub(super) async fn run(
         // From here on a ring is heard, though the plan is being made.
         changed.as_mut().enable();
         let held = held_until(&session, &link).await?;
-        if let Some(until) = held.filter(|_| !std::mem::take(&mut first)) {
+        let at_start = std::mem::take(&mut first);
+        if let Some(until) = held.filter(|_| !at_start) {
             wait(&session, &cancel, hand, until, None).await?;
             continue;
         }

@@ -80,6 +80,7 @@ impl Session {
             () = cancel.cancelled() => return Ok(self.stopped()),
             polls = intake::poll_all(&self) => polls?,
         };
+        watch::sweep(&self).await?;
         let mut summary = OnceSummary {
             polls,
             firewalls: Vec::new(),
@@ -143,17 +144,13 @@ impl Session {
                 give_up = Instant::now() + PATIENCE;
             }
             add(&mut total, &round);
-            match round.stop {
-                Some(Stop::Halted(_, why)) => return Ok((total, plan, Some(why))),
-                Some(Stop::Backoff(until, why)) => {
-                    if !self.wait(Some(until), give_up, cancel).await {
-                        return Ok((total, plan, Some(why)));
-                    }
-                }
-                _ => {}
+            if let Some(Stop::Halted(_, why)) = round.stop {
+                return Ok((total, plan, Some(why)));
             }
-            if let Some(until) = firewall::held_until(self, link).await? {
-                self.wait_until(Some(until), cancel).await;
+            let held = firewall::held_until(self, link).await?;
+            if held.is_some() && !self.wait(held, give_up, cancel).await {
+                let trouble = replan::row(&self.ctx, &link.config).await?.trouble;
+                return Ok((total, plan, trouble));
             }
         }
     }

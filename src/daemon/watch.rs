@@ -1,4 +1,5 @@
-//! The watch over the clock: while it is not believed, nothing is polled, planned or sent.
+//! The watch over the clock, while which is not believed nothing is polled, planned or sent; and the hourly
+//! housekeeping of the ledger.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,6 +7,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use crate::firewall;
+use crate::ledger::Swept;
 use crate::model::List;
 
 use super::{Session, sleep};
@@ -13,8 +15,16 @@ use super::{Session, sleep};
 /// How often the clock is looked at.
 const LOOK: Duration = Duration::from_secs(5);
 
+/// How often the ledger is swept.
+const SWEEP: Duration = Duration::from_secs(3600);
+
 pub(super) async fn run(session: Arc<Session>, cancel: CancellationToken) -> anyhow::Result<()> {
+    let mut swept = tokio::time::Instant::now();
     loop {
+        if swept.elapsed() >= SWEEP && session.ctx.clock.doubt().is_none() {
+            sweep(&session).await?;
+            swept = tokio::time::Instant::now();
+        }
         if let Some(doubt) = session.ctx.clock.doubt() {
             tracing::error!(
                 "{doubt}; nothing is polled or sent until the cloud has said what time it is"
@@ -29,6 +39,23 @@ pub(super) async fn run(session: Arc<Session>, cancel: CancellationToken) -> any
             return Ok(());
         }
     }
+}
+
+/// Takes away what has been dead for `keep_history`.
+pub(super) async fn sweep(session: &Session) -> anyhow::Result<()> {
+    let now = session.ctx.clock.now();
+    let keep = session.config.ledger.keep_history;
+    let swept = session.ctx.ledger.sweep(now, keep).await?;
+    if swept != Swept::default() {
+        tracing::info!(
+            listings = swept.listings,
+            calls = swept.calls,
+            feeds = swept.feeds,
+            firewalls = swept.firewalls,
+            "swept what was long dead"
+        );
+    }
+    Ok(())
 }
 
 /// Asks each firewall in turn for one row of its list, and takes the time from the first answer's `Date`.

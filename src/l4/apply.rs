@@ -22,6 +22,9 @@ const FIRST_LOOK: Duration = Duration::from_secs(1);
 /// The longest wait between two such looks.
 const LONGEST_LOOK: Duration = Duration::from_secs(10);
 
+/// How long a proxy that is being deployed is waited for, at least, before it takes the next call.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// What an apply is to do, beside the file.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Orders {
@@ -100,6 +103,7 @@ pub async fn apply(
         desk,
         cancel,
         progress,
+        patience: orders.wait.max(PATIENCE),
         report: Report::default(),
         halt: None,
     };
@@ -136,6 +140,7 @@ pub async fn delete(
         desk,
         cancel,
         progress,
+        patience: PATIENCE,
         report: Report::default(),
         halt: None,
     };

@@ -320,39 +320,67 @@ fn length(text: &str) -> Option<Duration> {
     Duration::try_from(parse_duration(text)?).ok()
 }
 
+/// Ports that a rule of the file takes.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Taken {
+    range: PortRange,
+    /// The rule's number in the file.
+    number: usize,
+    line: usize,
+}
+
 /// A proxy has each port of a protocol once.
 fn collisions(rules: &[Wanted], faults: &mut Vec<Fault>) {
-    let mut taken: HashMap<(&Place, Protocol), Vec<(PortRange, usize, usize)>> = HashMap::new();
+    let mut taken: HashMap<(&Place, Protocol), Vec<Taken>> = HashMap::new();
     for (number, wanted) in rules.iter().enumerate() {
-        let ports = taken
+        let line = wanted.line;
+        let ports = wanted.rule.ports().iter();
+        taken
             .entry((&wanted.place, wanted.rule.protocol()))
-            .or_default();
-        for range in wanted.rule.ports() {
-            ports.push((*range, number, wanted.line));
-        }
+            .or_default()
+            .extend(ports.map(|range| Taken {
+                range: *range,
+                number,
+                line,
+            }));
     }
     for ranges in taken.values_mut() {
         ranges.sort_unstable();
         // The range so far that reaches farthest: whatever begins before its end collides with it.
-        let mut farthest: Option<(PortRange, usize, usize)> = None;
-        for (range, number, line) in ranges.iter().copied() {
-            if let Some((before, owner, at)) = farthest
-                && let Some(both) = before.overlap(range)
-                && owner != number
+        let mut farthest: Option<Taken> = None;
+        for here in ranges.iter().copied() {
+            if let Some(before) = farthest
+                && let Some(both) = before.range.overlap(here.range)
+                && before.number != here.number
             {
-                let (line, other) = if owner < number {
-                    (line, at)
-                } else {
-                    (at, line)
-                };
-                let ports = if both.length() == 1 { "port" } else { "ports" };
-                let verb = if both.length() == 1 { "is" } else { "are" };
-                let message = format!("{ports} {both} {verb} taken by the rule on line {other}");
-                faults.push(Fault::new(line, "ports", message));
+                faults.push(collision(before.in_order(here), both));
             }
-            if farthest.is_none_or(|(before, ..)| before.last() < range.last()) {
-                farthest = Some((range, number, line));
+            if farthest.is_none_or(|before| before.range.last() < here.range.last()) {
+                farthest = Some(here);
             }
+        }
+    }
+}
+
+/// The fault of the later rule of two that share ports.
+fn collision((first, second): (Taken, Taken), both: PortRange) -> Fault {
+    let words = match both.length() {
+        1 => ("port", "is"),
+        _ => ("ports", "are"),
+    };
+    let (noun, verb) = words;
+    let line = first.line;
+    let message = format!("{noun} {both} {verb} taken by the rule on line {line}");
+    Fault::new(second.line, "ports", message)
+}
+
+impl Taken {
+    /// Both, in the order of the file.
+    fn in_order(self, other: Self) -> (Self, Self) {
+        if self.number < other.number {
+            (self, other)
+        } else {
+            (other, self)
         }
     }
 }

@@ -240,13 +240,11 @@ impl Desk {
     /// Takes from an answer what concerns every later call.
     fn learn(&self, keys: &Keys, action: &str, verdict: Verdict, told_with: i64) {
         match verdict {
-            Verdict::Resign { ahead } => {
-                if self.ctx.clock.correct(told_with, ahead) {
-                    tracing::warn!(
-                        seconds = ahead,
-                        "this machine's clock is off by this much against the cloud's; calls are signed with the cloud's time. Set the clock right"
-                    );
-                }
+            Verdict::Resign { ahead } if self.ctx.clock.correct(told_with, ahead) => {
+                tracing::warn!(
+                    seconds = ahead,
+                    "this machine's clock is off by this much against the cloud's; calls are signed with the cloud's time. Set the clock right"
+                );
             }
             Verdict::Reauthenticate => self.refused_keys.store(true, Ordering::Relaxed),
             Verdict::Retry(Retry::Slower { limit }) => {

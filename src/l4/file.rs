@@ -1,5 +1,5 @@
 //! A rule file as it is written: TOML with one `[[rule]]` a rule, or CSV with one row a rule. What it says is taken down
-//! with its lines; [`check`](super::check) judges it.
+//! with its lines; `check` judges it.
 //!
 //! ```toml
 //! set = "web"                              # absent: the file's name without its ending

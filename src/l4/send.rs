@@ -2,14 +2,17 @@
 //! second call. What the cloud will not have is halved until the bad rule stands alone; what has no answer is settled
 //! by reading back.
 
+mod books;
+
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::desk::{Desk, Request, Said, backoff, sleep};
-use super::report::{Deed, Progress, Refused, Report, Stopped};
+use super::report::{Progress, Report};
 use super::rule::Rule;
 use super::{L4Error, Place, plan, settle};
 use crate::cloud::limit::LATE;
@@ -17,13 +20,16 @@ use crate::cloud::teo::{
     CreateL4ProxyRules, DeleteL4ProxyRules, MOST_RULES, ModifyL4ProxyRules, Row,
 };
 use crate::cloud::{Answer, Retry, Verdict};
-use crate::ledger::{L4Action, L4Item, L4Settlement, NewL4Call};
+use crate::ledger::{L4Action, L4Item, NewL4Call};
 
 /// How often a batch is sent before it is given up.
 const TRIES: u32 = 6;
 
 /// How often a batch is sent that is refused for no stated reason, before it counts as refused for what it holds.
 const TRIES_WITHOUT_REASON: u32 = 3;
+
+/// The longest rest between two calls at a proxy that is being deployed.
+const LONGEST_REST: Duration = Duration::from_secs(5);
 
 /// After so many lone rules that were refused alike, and none taken, it is not the rules.
 const ALIKE: usize = 3;
@@ -43,6 +49,8 @@ pub(super) struct Sender<'a> {
     pub desk: &'a Desk,
     pub cancel: &'a CancellationToken,
     pub progress: &'a watch::Sender<Progress>,
+    /// How long a proxy that is being deployed is waited for.
+    pub patience: Duration,
     pub report: Report,
     /// Why nothing more is sent anywhere.
     pub halt: Option<String>,
@@ -59,12 +67,16 @@ pub(super) struct Target<'a> {
 struct Batch {
     units: Vec<Unit>,
     tries: u32,
+    /// When it was first told to come later.
+    since: Option<Instant>,
 }
 
 /// What to do after an attempt. What was applied has left the batch.
 enum Next {
     Done,
     Again(Duration, String),
+    /// The cloud has something else to do with this proxy just now, perhaps for minutes.
+    Later(String),
     Refused(Answer, Option<String>),
     TooLarge(Answer, Option<String>),
     /// Nothing more of this kind at this place.
@@ -82,10 +94,7 @@ impl Sender<'_> {
     ) -> Result<(), L4Error> {
         let mut queue: VecDeque<Batch> = units
             .chunks(MOST_RULES)
-            .map(|units| Batch {
-                units: units.to_vec(),
-                tries: 0,
-            })
+            .map(|units| Batch::new(units.to_vec()))
             .collect();
         let mut lone: Vec<String> = Vec::new();
         let mut any_taken = false;
@@ -111,6 +120,17 @@ impl Sender<'_> {
                     sleep(self.cancel, wait).await;
                     queue.push_front(batch);
                 }
+                Next::Later(why) => {
+                    batch.tries += 1;
+                    let since = *batch.since.get_or_insert_with(Instant::now);
+                    if since.elapsed() >= self.patience {
+                        let why = format!("given up after a while: {why}");
+                        self.stopped(target, batch.units.len() + rest, why);
+                        return Ok(());
+                    }
+                    sleep(self.cancel, backoff(batch.tries).min(LONGEST_REST)).await;
+                    queue.push_front(batch);
+                }
                 Next::Refused(answer, id) | Next::TooLarge(answer, id)
                     if batch.units.len() == 1 =>
                 {
@@ -130,7 +150,7 @@ impl Sender<'_> {
                 Next::Refused(..) | Next::TooLarge(..) => {
                     let second = batch.units.split_off(batch.units.len() / 2);
                     for units in [second, batch.units] {
-                        queue.push_front(Batch { units, tries: 0 });
+                        queue.push_front(Batch::new(units));
                     }
                 }
                 Next::Stop(why) => {
@@ -264,6 +284,9 @@ impl Sender<'_> {
                     _ => Next::Again(Duration::ZERO, said.sentence()),
                 }
             }
+            Verdict::Retry(Retry::Later) if matches!(said.answer, Answer::Error { .. }) => {
+                Next::Later(said.sentence())
+            }
             _ => Next::Again(backoff(batch.tries), said.sentence()),
         })
     }
@@ -316,114 +339,6 @@ impl Sender<'_> {
         self.take(target, batch, &gone, None);
         Ok(gone.len())
     }
-
-    async fn known_ids(&self, place: &Place) -> Result<Vec<String>, L4Error> {
-        let rules = self.desk.ctx.ledger.l4_rules().await?;
-        let here = rules
-            .into_iter()
-            .filter(|row| row.zone == place.zone && row.proxy == place.proxy);
-        Ok(here.map(|row| row.rule_id).collect())
-    }
-
-    async fn not_applied(&self, said: &Said, verdict: Verdict) -> Result<(), L4Error> {
-        let word = match verdict {
-            Verdict::Full => "full",
-            Verdict::Refused => "refused",
-            Verdict::Split => "split",
-            Verdict::Stop => "stop",
-            Verdict::Reauthenticate | Verdict::Resign { .. } => "reauthenticate",
-            Verdict::Applied | Verdict::Retry(_) | Verdict::Unknown => "retry",
-        };
-        self.settle(said, word, Vec::new()).await
-    }
-
-    async fn settle(
-        &self,
-        said: &Said,
-        verdict: &'static str,
-        applied: Vec<L4Item>,
-    ) -> Result<(), L4Error> {
-        let failed = said.answer != Answer::Success;
-        let settlement = L4Settlement {
-            verdict,
-            code: failed.then(|| said.answer.code().into_owned()),
-            message: failed.then(|| said.answer.message().into_owned()),
-            request_id: said.request_id.clone(),
-            duration_ms: i64::try_from(said.took.as_millis()).unwrap_or(i64::MAX),
-            applied,
-        };
-        let now_ms = self.desk.ctx.clock.now_ms();
-        let ledger = &self.desk.ctx.ledger;
-        Ok(ledger.l4_settle(said.call, &settlement, now_ms).await?)
-    }
-
-    /// Takes what is done out of the batch and into the report.
-    fn take(
-        &mut self,
-        target: Target<'_>,
-        batch: &mut Batch,
-        done: &[L4Item],
-        request_id: Option<&str>,
-    ) {
-        for item in done {
-            let is_it = |unit: &Unit| match target.action {
-                L4Action::Create => item.rule.as_deref() == Some(&plan::text(&unit.rule)),
-                L4Action::Modify | L4Action::Delete => item.rule_id == unit.rule_id,
-            };
-            let Some(at) = batch.units.iter().position(is_it) else {
-                continue;
-            };
-            let unit = batch.units.remove(at);
-            let deed = Deed {
-                line: unit.line,
-                place: target.place.clone(),
-                rule_id: item.rule_id.clone().unwrap_or_default(),
-                rule: unit.rule.to_string(),
-                request_id: request_id.map(str::to_owned),
-                status: None,
-            };
-            match target.action {
-                L4Action::Create => self.report.made.push(deed),
-                L4Action::Modify => self.report.changed.push(deed),
-                L4Action::Delete => self.report.deleted.push(deed),
-            }
-        }
-    }
-
-    fn refused(&mut self, target: Target<'_>, units: &[Unit], answer: &Answer, id: Option<String>) {
-        for unit in units {
-            self.report.refused.push(Refused {
-                line: unit.line,
-                place: target.place.clone(),
-                rule: unit.rule.to_string(),
-                action: target.action.as_str(),
-                code: answer.code().into_owned(),
-                message: answer.message().into_owned(),
-                request_id: id.clone(),
-            });
-        }
-    }
-
-    fn stopped(&mut self, target: Target<'_>, rules: usize, why: String) {
-        self.done(rules);
-        self.report.stopped.push(Stopped {
-            place: target.place.clone(),
-            action: target.action.as_str(),
-            rules,
-            why,
-        });
-    }
-
-    fn reason_to_end(&self) -> Option<String> {
-        let told = self.cancel.is_cancelled();
-        let cancelled = told.then(|| "it was told to stop".to_owned());
-        self.halt.clone().or(cancelled)
-    }
-
-    fn done(&self, rules: usize) {
-        self.progress
-            .send_modify(|progress| progress.done += rules as u64);
-    }
 }
 
 /// `InvalidParameter.RulePortDuplicating`
@@ -460,6 +375,16 @@ fn request(target: Target<'_>, units: &[Unit]) -> Request {
                 .filter_map(|unit| unit.rule_id.clone())
                 .collect(),
         }),
+    }
+}
+
+impl Batch {
+    fn new(units: Vec<Unit>) -> Self {
+        Self {
+            units,
+            tries: 0,
+            since: None,
+        }
     }
 }
 

@@ -25,6 +25,9 @@ pub struct HandWord {
     pub at: UnixTime,
 }
 
+/// Key, kind, until, reason, at.
+type WordRow = (Vec<u8>, String, Option<i64>, String, i64);
+
 impl Ledger {
     /// Lists `indicator` by hand until `until`; an earlier word that guarded it no longer counts.
     ///
@@ -124,7 +127,7 @@ impl Ledger {
     /// # Errors
     /// When the ledger cannot be read.
     pub async fn hand_words(&self) -> Result<Vec<HandWord>> {
-        let rows: Vec<(Vec<u8>, String, Option<i64>, String, i64)> =
+        let rows: Vec<WordRow> =
             sqlx::query_as("SELECT key, kind, until, reason, at FROM hand_words ORDER BY key")
                 .fetch_all(&self.readers)
                 .await?;

@@ -108,6 +108,40 @@ impl Ledger {
         Ok(())
     }
 
+    /// Records the operator's consent to `deletes` more deletes than the brake allows, in place of an earlier
+    /// one.
+    ///
+    /// # Errors
+    /// When the ledger cannot be written.
+    pub async fn approve_deletes(&self, firewall: i64, deletes: u64, now: UnixTime) -> Result<()> {
+        let mut tx = self.begin().await?;
+        sqlx::query(
+            "INSERT OR REPLACE INTO delete_approvals (firewall_id, approved_at, deletes) VALUES (?, ?, ?)",
+        )
+        .bind(firewall)
+        .bind(now.seconds())
+        .bind(i64::try_from(deletes).unwrap_or(i64::MAX))
+        .execute(&mut *tx)
+        .await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// The deletes that the operator has consented to since `since`; a consent counts for 24 h.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    pub async fn delete_approval(&self, firewall: i64, since: UnixTime) -> Result<u64> {
+        let deletes: Option<i64> = sqlx::query_scalar(
+            "SELECT deletes FROM delete_approvals WHERE firewall_id = ? AND approved_at > ?",
+        )
+        .bind(firewall)
+        .bind(since.seconds())
+        .fetch_optional(&self.readers)
+        .await?;
+        Ok(deletes.map_or(0, |deletes| u64::try_from(deletes).unwrap_or(0)))
+    }
+
     /// Records what a plan wanted.
     ///
     /// # Errors

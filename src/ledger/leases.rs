@@ -163,6 +163,20 @@ impl Ledger {
         Ok(gone)
     }
 
+    /// Forgets leases on `entries`: a reading found them off the list, and they are not to be put there again.
+    ///
+    /// # Errors
+    /// When the ledger cannot be written.
+    pub async fn forget_leases(&self, firewall: i64, entries: &[Entry]) -> Result<()> {
+        if entries.is_empty() {
+            return Ok(());
+        }
+        let mut tx = self.begin().await?;
+        remove(&mut tx, firewall, entries).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
     /// The entries that others hold on a firewall, as last read.
     ///
     /// # Errors

@@ -81,7 +81,7 @@ fn take(path: &Path, ending: &str, held: impl FnOnce() -> LedgerError) -> Result
     Err(held())
 }
 
-/// Whether a daemon holds the lock: commands that ask share it among themselves.
+/// Whether somebody holds the lock: commands that ask share it among themselves.
 fn is_exclusive(file: &File) -> bool {
     let held = matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock));
     // Failing to free what is not held says nothing more.

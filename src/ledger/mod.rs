@@ -22,6 +22,7 @@ mod read;
 mod read_back;
 mod snapshots;
 mod story;
+mod sweep;
 mod trials;
 
 #[cfg(test)]
@@ -47,6 +48,7 @@ pub use self::read::FeedListings;
 pub use self::read_back::ReadState;
 pub use self::snapshots::{GoodBody, HeldSnapshot};
 pub use self::story::ClassCount;
+pub use self::sweep::Swept;
 pub use self::trials::Quarantined;
 
 type Result<T> = std::result::Result<T, LedgerError>;

@@ -60,7 +60,7 @@ const ROWS: &str = "SELECT CAST(group_concat(
          AND (expires_at IS NULL OR expires_at > ?4)";
 
 impl Ledger {
-    /// The listings of a feed, those that have ended included until [`Ledger::sweep`] takes them.
+    /// The listings of a feed, those that have ended included.
     #[must_use]
     pub fn listings(&self, feed: i64) -> FeedListings {
         FeedListings {

@@ -30,8 +30,8 @@ pub struct ReadState {
     pub full: Option<UnixTime>,
 }
 
-/// Each read-back of a day old or more has had its say about what was tried.
-const TRIED_FOR: Duration = Duration::from_secs(86_400);
+/// What was sent longer ago than this, several read-backs have had their say about.
+const SENT_FOR: Duration = Duration::from_secs(86_400);
 
 /// An entry that was gone, added again, and is gone once more within this time was removed on purpose.
 const MISSED_FOR: Duration = Duration::from_secs(7 * 86_400);
@@ -145,7 +145,7 @@ impl Ledger {
         let quarantine = self.quarantine(firewall).await?;
         Ok(Known {
             leases: self.leases(firewall).await?,
-            tried: self.tried(firewall, now.minus(TRIED_FOR)).await?,
+            sent: self.sent(firewall, now.minus(SENT_FOR)).await?,
             deleted: self.just_deleted(firewall, unseen_since).await?,
             repaired: self.repaired(firewall).await?,
             quarantined: quarantine
@@ -186,11 +186,9 @@ impl Ledger {
         release(&mut tx, firewall, gone, "action <> 'add'").await?;
         miss(&mut tx, firewall, gone, patient, now).await?;
         super::leases::remove(&mut tx, firewall, &drift.released).await?;
-        // What stands there, ours or not, was refused because it does.
-        let ours = drift.settled.iter().map(|(entry, _)| entry);
-        let foreign = drift.foreign.iter().map(|(entry, ..)| entry);
-        let there = ours.chain(foreign).chain(lingering);
-        let free: Vec<Entry> = there.chain(&drift.released).cloned().collect();
+        let found = drift.settled.iter().map(|(entry, _)| entry);
+        let free = found.chain(&drift.explained).chain(&drift.released);
+        let free: Vec<Entry> = free.cloned().collect();
         release(&mut tx, firewall, &free, "true").await?;
         super::trials::end_empty(&mut tx, firewall).await?;
         replace_foreign(&mut tx, firewall, drift).await?;
@@ -267,27 +265,28 @@ impl Ledger {
             .collect()
     }
 
-    /// Adds and edits since `since` that were not plainly applied, with the EndTimes that they would have set.
-    async fn tried(&self, firewall: i64, since: UnixTime) -> Result<HashMap<Entry, Vec<UnixTime>>> {
-        let rows: Vec<(i64, i64, Vec<u8>)> = sqlx::query_as(
-            "SELECT list, end_time, entries FROM calls
-             WHERE firewall_id = ? AND action IN ('add', 'edit') AND end_time IS NOT NULL
-                 AND sent_ms > ? AND verdict IS NOT 'applied'",
+    /// The EndTimes that adds and edits since `since` asked for, and whether they were plainly applied.
+    async fn sent(
+        &self,
+        firewall: i64,
+        since: UnixTime,
+    ) -> Result<HashMap<Entry, Vec<(UnixTime, bool)>>> {
+        let rows: Vec<(i64, i64, bool, Vec<u8>)> = sqlx::query_as(
+            "SELECT list, end_time, verdict IS 'applied', entries FROM calls
+             WHERE firewall_id = ? AND action IN ('add', 'edit') AND end_time IS NOT NULL AND sent_ms > ?",
         )
         .bind(firewall)
         .bind(since.seconds().saturating_mul(1000))
         .fetch_all(&self.readers)
         .await?;
-        let mut tried: HashMap<Entry, Vec<UnixTime>> = HashMap::new();
-        for (list, end, packed) in rows {
+        let mut sent: HashMap<Entry, Vec<(UnixTime, bool)>> = HashMap::new();
+        for (list, end, applied, packed) in rows {
+            let end = UnixTime::from_seconds(end);
             for entry in unpack(list_of(list)?, &packed)? {
-                tried
-                    .entry(entry)
-                    .or_default()
-                    .push(UnixTime::from_seconds(end));
+                sent.entry(entry).or_default().push((end, applied));
             }
         }
-        Ok(tried)
+        Ok(sent)
     }
 
     /// What was taken off since `since`.

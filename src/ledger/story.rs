@@ -1,10 +1,11 @@
 //! What the ledger knows of single indicators and feeds, for commands that ask.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use crate::model::{Class, Entry, Indicator, Listing};
 
 use super::calls::{CallRow, read_call, unpack};
+use super::leases::{direction_of, list_of};
 use super::read::read_listing;
 use super::{Ledger, Result, bulk};
 
@@ -71,6 +72,29 @@ impl Ledger {
             }
         }
         Ok(calls)
+    }
+
+    /// The leases of a firewall that a read-back has seen since they were last set.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    pub async fn confirmed(&self, firewall: i64) -> Result<HashSet<Entry>> {
+        let rows: Vec<(i64, i64, Vec<u8>)> = sqlx::query_as(
+            "SELECT list, direction, key FROM leases
+             WHERE firewall_id = ? AND confirmed_at >= set_at AND doubt IS NULL",
+        )
+        .bind(firewall)
+        .fetch_all(&self.readers)
+        .await?;
+        rows.into_iter()
+            .map(|(list, direction, key)| {
+                Ok(Entry {
+                    list: list_of(list)?,
+                    indicator: Indicator::from_key(&key)?,
+                    direction: direction_of(direction)?,
+                })
+            })
+            .collect()
     }
 
     /// How many indicators of each class a feed lists. It reads all of the feed's listings.

@@ -12,6 +12,9 @@ use super::calls::{CallRow, Settlement, action_of};
 use super::leases::{direction_of, list_of};
 use super::{LEARNED_FOR, Ledger, LedgerError, Result, Tx};
 
+/// How long what a reading showed is taken to be still so, when it is asked why entries are refused.
+const LATELY: std::time::Duration = std::time::Duration::from_secs(900);
+
 /// A class whose edits or deletes were refused is left alone for so long: a lease runs on meanwhile.
 const CALL_HELD_FOR: std::time::Duration = std::time::Duration::from_secs(3600);
 
@@ -38,6 +41,17 @@ pub(super) struct Refusal<'a> {
     trial: Option<i64>,
     said: &'a Settlement,
     now: UnixTime,
+}
+
+/// How a trial ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End<'a> {
+    /// The cloud took its entries.
+    Accepted,
+    /// It did not; with this code.
+    Refused(&'a str),
+    /// Nothing is wanted of its entries any more.
+    Dropped,
 }
 
 impl<'a> Refusal<'a> {
@@ -76,16 +90,15 @@ impl Ledger {
             let not_before = UnixTime::from_seconds(row.try_get("not_before")?);
             suspects.trials.insert(trial.id, (trial, not_before));
         }
-        let rows: Vec<(i64, Vec<u8>, i64, i64)> = sqlx::query_as(
-            "SELECT list, key, direction, trial_id FROM suspects WHERE firewall_id = ?",
+        let rows: Vec<(i64, Vec<u8>, i64, i64, String)> = sqlx::query_as(
+            "SELECT list, key, direction, trial_id, action FROM suspects WHERE firewall_id = ?",
         )
         .bind(firewall)
         .fetch_all(&self.readers)
         .await?;
-        for (list, key, direction, trial) in rows {
-            suspects
-                .entries
-                .insert(read_entry(list, &key, direction)?, trial);
+        for (list, key, direction, trial, action) in rows {
+            let entry = read_entry(list, &key, direction)?;
+            suspects.entries.insert(entry, (trial, action_of(&action)?));
         }
         Ok(suspects)
     }
@@ -117,6 +130,28 @@ impl Ledger {
             .iter()
             .map(read_quarantined)
             .collect()
+    }
+
+    /// Lets the quarantined entries of one indicator, or all of a firewall, be sent again. Returns how many.
+    ///
+    /// # Errors
+    /// When the ledger cannot be written.
+    pub async fn release_quarantine(
+        &self,
+        firewall: i64,
+        indicator: Option<&Indicator>,
+    ) -> Result<u64> {
+        let mut tx = self.begin().await?;
+        let released = sqlx::query(
+            "DELETE FROM quarantine WHERE firewall_id = ?1 AND (?2 IS NULL OR key = ?2)",
+        )
+        .bind(firewall)
+        .bind(indicator.map(Indicator::key))
+        .execute(&mut *tx)
+        .await?
+        .rows_affected();
+        tx.commit().await?;
+        Ok(released)
     }
 
     /// Remembers for a day what a firewall turned out to refuse.
@@ -171,7 +206,7 @@ pub(super) async fn end_empty(tx: &mut Tx, firewall: i64) -> Result<()> {
     for id in empty {
         // A rest without entries still hears its probes out; they end it. Another's end may have ended it.
         if let Some(trial) = find(tx, id).await?.filter(|trial| trial.waiting == 0) {
-            end(tx, trial, None).await?;
+            end(tx, trial, End::Dropped).await?;
         }
     }
     Ok(())
@@ -197,7 +232,7 @@ pub(super) async fn accepted(
     if left {
         Ok(())
     } else {
-        end(tx, trial, None).await
+        end(tx, trial, End::Accepted).await
     }
 }
 
@@ -264,7 +299,7 @@ pub(super) async fn refused(
                 note(tx, trial.id, &refusal).await?;
                 // It has had its turn: with its entry it waits for what its parent decides.
                 wait_for(tx, trial.id, 1).await?;
-                end(tx, trial, Some(refusal.code())).await
+                end(tx, trial, End::Refused(refusal.code())).await
             }
             None => Ok(()),
         },
@@ -275,7 +310,7 @@ pub(super) async fn refused(
             ask_the_list(tx, &refusal).await?;
             clear_suspects(tx, refusal.call.firewall, &entries).await?;
             match trial {
-                Some(trial) => end(tx, trial, Some(refusal.code())).await,
+                Some(trial) => end(tx, trial, End::Refused(refusal.code())).await,
                 None => Ok(()),
             }
         }
@@ -321,17 +356,21 @@ async fn halve(
     Ok(())
 }
 
-/// Ends a trial and reports to its parent, which may end or go on thereby. `refused`: with which code.
-async fn end(tx: &mut Tx, trial: Trial, refused: Option<&str>) -> Result<()> {
+/// Ends a trial and reports to its parent, which may end or go on thereby.
+async fn end(tx: &mut Tx, trial: Trial, how: End<'_>) -> Result<()> {
     // A refused probe stays, with its entry, until its parent knows what the three together mean.
-    if !(trial.role == Role::Probe && refused.is_some()) {
+    if !(trial.role == Role::Probe && matches!(how, End::Refused(_))) {
         remove(tx, trial.id).await?;
     }
     let Some(parent) = trial.parent else {
         return Ok(());
     };
+    let refused = match how {
+        End::Refused(code) => Some(code),
+        End::Accepted | End::Dropped => None,
+    };
     sqlx::query(
-        "UPDATE trials SET waiting = waiting - 1, accepted = accepted + (?2 IS NULL),
+        "UPDATE trials SET waiting = waiting - 1, accepted = accepted + ?3,
              code = CASE WHEN ?2 IS NULL THEN code WHEN refused = 0 THEN ?2
                          WHEN code = ?2 THEN code ELSE NULL END,
              refused = refused + (?2 IS NOT NULL)
@@ -339,6 +378,7 @@ async fn end(tx: &mut Tx, trial: Trial, refused: Option<&str>) -> Result<()> {
     )
     .bind(parent)
     .bind(refused)
+    .bind(how == End::Accepted)
     .execute(&mut **tx)
     .await?;
     match find(tx, parent).await? {
@@ -363,22 +403,22 @@ async fn children_done(tx: &mut Tx, parent: Trial) -> Result<()> {
         }
         Children::HalveRest => split_rest(tx, parent).await,
         Children::TooLarge => {
-            let firewall = firewall_of(tx, parent.id).await?;
-            let reason = format!(
-                "a batch was refused whole, and both its halves of up to {} entries were taken",
-                parent.size
-            );
-            let size = i64::try_from(parent.size).unwrap_or(i64::MAX);
-            let now = UnixTime::from_seconds(latest_settlement(tx, firewall).await?);
-            if !took_more(tx, firewall, size, now).await? {
-                learn(tx, firewall, "batch", Some(size), &reason, now).await?;
-            }
-            end(tx, parent, None).await
+            learn_batch(tx, &parent).await?;
+            // It was refused itself; only its halves were not.
+            let code = parent.code.clone();
+            let code = code.unwrap_or_else(|| "a batch that was too large".to_owned());
+            end(tx, parent, End::Refused(&code)).await
         }
         Children::Done => {
             let code = parent.code.clone().unwrap_or_else(|| "refused".to_owned());
-            end(tx, parent, Some(&code)).await
+            end(tx, parent, End::Refused(&code)).await
         }
+        Children::Nothing if parent.role == Role::Fork => {
+            let taken = parent.accepted > 0;
+            let how = if taken { End::Accepted } else { End::Dropped };
+            end(tx, parent, how).await
+        }
+        Children::Nothing => dissolve(tx, &parent).await,
     }
 }
 
@@ -424,8 +464,16 @@ async fn hold_class(tx: &mut Tx, rest: &Trial) -> Result<()> {
         let action = action_of(&action)?;
         let now = UnixTime::from_seconds(latest_settlement(tx, firewall).await?);
         let kind = format!("{} {}", entry.list, entry.class());
-        let read_first = action != Action::Add || rest.tries > 0;
-        if read_first && !was_read_for(tx, firewall, &format!("{action} {kind}"), now).await? {
+        let call = format!("{action} {kind}");
+        let held = lease_end(tx, firewall, &entry).await?;
+        // What was never sent before, and was not there a moment ago, is refused for what it is.
+        let clear = action == Action::Add
+            && rest.tries == 0
+            && held.is_none()
+            && read_since(tx, firewall, now.minus(LATELY)).await?;
+        if action == Action::Add && held.is_some_and(|end| end > now) {
+            believe_held(tx, rest, now).await?;
+        } else if !clear && !was_read_for(tx, firewall, &call, now).await? {
             want_read(tx, firewall, reason.trim()).await?;
         } else if action == Action::Add {
             let subject = format!("class {kind}");
@@ -435,6 +483,28 @@ async fn hold_class(tx: &mut Tx, rest: &Trial) -> Result<()> {
             learn(tx, firewall, &subject, None, reason.trim(), now).await?;
         }
     }
+    dissolve(tx, rest).await
+}
+
+/// A reading did not show these, and to add them again is refused: the reading was too early. They are held until a
+/// later one says otherwise.
+async fn believe_held(tx: &mut Tx, rest: &Trial, now: UnixTime) -> Result<()> {
+    sqlx::query(
+        "UPDATE leases SET doubt = NULL, set_at = ?2
+         FROM suspects JOIN trials ON trials.id = suspects.trial_id
+         WHERE (trials.id = ?1 OR trials.parent_id = ?1)
+             AND leases.firewall_id = suspects.firewall_id AND leases.list = suspects.list
+             AND leases.key = suspects.key AND leases.direction = suspects.direction",
+    )
+    .bind(rest.id)
+    .bind(now.seconds())
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+/// Lets a batch and its probes go as if nothing had been.
+async fn dissolve(tx: &mut Tx, rest: &Trial) -> Result<()> {
     let family = "SELECT id FROM trials WHERE id = ?1 OR parent_id = ?1";
     let sql = format!("DELETE FROM suspects WHERE trial_id IN ({family})");
     sqlx::query(sqlx::AssertSqlSafe(sql))
@@ -446,6 +516,29 @@ async fn hold_class(tx: &mut Tx, rest: &Trial) -> Result<()> {
         .execute(&mut **tx)
         .await?;
     remove(tx, rest.id).await
+}
+
+/// Both halves of a refused batch were accepted. Of several such the smallest counts: once a size is known, larger
+/// halves go in several calls, and their acceptance says nothing.
+async fn learn_batch(tx: &mut Tx, fork: &Trial) -> Result<()> {
+    let firewall = firewall_of(tx, fork.id).await?;
+    let size = i64::try_from(fork.size).unwrap_or(i64::MAX);
+    let now = UnixTime::from_seconds(latest_settlement(tx, firewall).await?);
+    let known: Option<i64> = sqlx::query_scalar(
+        "SELECT value FROM learned WHERE firewall_id = ? AND subject = 'batch' AND learned_at > ?",
+    )
+    .bind(firewall)
+    .bind(now.minus(LEARNED_FOR).seconds())
+    .fetch_optional(&mut **tx)
+    .await?;
+    let size = known.map_or(size, |known| known.min(size));
+    if took_more(tx, firewall, size, now).await? {
+        return Ok(());
+    }
+    let reason = format!(
+        "a batch was refused whole, and both its halves of up to {size} entries were taken"
+    );
+    learn(tx, firewall, "batch", Some(size), &reason, now).await
 }
 
 /// Whether the lists were read since calls of this kind were first refused alike; notes that they are, if not.
@@ -469,6 +562,29 @@ async fn was_read_for(tx: &mut Tx, firewall: i64, kind: &str, now: UnixTime) -> 
             Ok(false)
         }
     }
+}
+
+/// The EndTime of the lease that we hold on an entry, or held until lately.
+async fn lease_end(tx: &mut Tx, firewall: i64, entry: &Entry) -> Result<Option<UnixTime>> {
+    let end: Option<i64> = sqlx::query_scalar(
+        "SELECT end_time FROM leases
+         WHERE firewall_id = ? AND list = ? AND key = ? AND direction = ?",
+    )
+    .bind(firewall)
+    .bind(entry.list as i64)
+    .bind(entry.indicator.key())
+    .bind(entry.direction as i64)
+    .fetch_optional(&mut **tx)
+    .await?;
+    Ok(end.map(UnixTime::from_seconds))
+}
+
+async fn read_since(tx: &mut Tx, firewall: i64, since: UnixTime) -> Result<bool> {
+    let read_at: Option<i64> = sqlx::query_scalar("SELECT read_at FROM firewalls WHERE id = ?")
+        .bind(firewall)
+        .fetch_one(&mut **tx)
+        .await?;
+    Ok(read_at.is_some_and(|at| at >= since.seconds()))
 }
 
 async fn set_tries(tx: &mut Tx, trial: i64, tries: u32) -> Result<()> {
@@ -553,7 +669,7 @@ async fn end_if_empty(tx: &mut Tx, trial: Trial) -> Result<()> {
     if left {
         Ok(())
     } else {
-        end(tx, trial, None).await
+        end(tx, trial, End::Accepted).await
     }
 }
 

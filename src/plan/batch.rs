@@ -1,6 +1,6 @@
 //! Batches: the least number of calls that carry the changes, in the order in which they are safe.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use crate::guard::Cleared;
 use crate::model::{Action, Class, Direction, Entry, Lease, List, UnixTime};
@@ -187,6 +187,7 @@ pub fn batches(
         wanted_deletes,
         left_out,
         acquitted,
+        absent: changes.absent,
         next_due: [changes.next_due, trial_due].into_iter().flatten().min(),
     }
 }
@@ -279,19 +280,31 @@ fn leased<'a>(standing: &'a Standing, entry: &Entry) -> Option<&'a Lease> {
     standing.leases.get(place.ok()?)
 }
 
-/// Suspects of which nothing is wanted any more.
+/// Suspects of which nothing is wanted any more, or something else than what they are under trial for.
 fn acquitted(standing: &Standing, changes: &Changes) -> Vec<Entry> {
     if standing.suspects.entries.is_empty() {
         return Vec::new();
     }
-    let mut wanted: HashSet<Entry> = changes.adds.iter().map(|(add, _)| add.entry()).collect();
-    wanted.extend(changes.edits.iter().map(|(lease, _)| lease.entry.clone()));
-    wanted.extend(changes.deletes.iter().map(|lease| lease.entry.clone()));
-    wanted.extend(changes.unread.iter().map(|lease| lease.entry.clone()));
-    let suspects = standing.suspects.entries.keys();
+    let adds = changes
+        .adds
+        .iter()
+        .map(|(add, _)| (add.entry(), Action::Add));
+    let edits = changes
+        .edits
+        .iter()
+        .map(|(lease, _)| (lease.entry.clone(), Action::Edit));
+    let deletes = changes
+        .deletes
+        .iter()
+        .map(|lease| (lease.entry.clone(), Action::Delete));
+    let wanted: HashMap<Entry, Action> = adds.chain(edits).chain(deletes).collect();
+    let unread: HashSet<&Entry> = changes.unread.iter().map(|lease| &lease.entry).collect();
+    let suspects = standing.suspects.entries.iter();
     let gone: BTreeSet<Entry> = suspects
-        .filter(|entry| !wanted.contains(entry))
-        .cloned()
+        .filter(|(entry, (_, action))| {
+            wanted.get(*entry) != Some(action) && !unread.contains(*entry)
+        })
+        .map(|(entry, _)| entry.clone())
         .collect();
     gone.into_iter().collect()
 }
@@ -340,7 +353,7 @@ impl<'a> Packer<'a> {
     }
 
     fn put(&mut self, action: Action, entry: Entry, end: Reach, item: Item) {
-        let trial = self.standing.suspects.entries.get(&entry).copied();
+        let trial = self.standing.suspects.of(&entry, action);
         if let Some(trial) = trial {
             if !self.standing.suspects.may_go(trial, self.now) {
                 self.wait_for(trial);

@@ -25,8 +25,8 @@ pub struct Observed {
 pub struct Known {
     /// What we hold, in the order of entries; ended ones too, for some may still stand.
     pub leases: Vec<Lease>,
-    /// Adds and edits of the last day that were not plainly applied: had they been, this is when they would end.
-    pub tried: HashMap<Entry, Vec<UnixTime>>,
+    /// The EndTimes that adds and edits of the last day asked for, and whether they were plainly applied.
+    pub sent: HashMap<Entry, Vec<(UnixTime, bool)>>,
     /// What we took off so lately that the reading may still show it.
     pub deleted: HashSet<Entry>,
     /// Leases whose shortened EndTime was repaired before.
@@ -63,6 +63,8 @@ pub struct Drift {
     pub ended: Vec<Entry>,
     /// Quarantined deletes of what is not there: there is nothing left to do.
     pub released: Vec<Entry>,
+    /// Quarantined adds of what stands there, whosever it is: that is why they were refused.
+    pub explained: Vec<Entry>,
     /// What others hold.
     pub foreign: Vec<(Entry, Option<UnixTime>, String)>,
     /// Places that others hold, those of kinds without a name included.
@@ -135,22 +137,32 @@ pub fn judge(observed: Vec<Observed>, known: &Known, moment: Moment, now: UnixTi
             drift.absent(lease, moment, now);
         }
     }
-    let gone =
-        |(entry, action): &(&Entry, &Action)| **action == Action::Delete && !seen.contains(*entry);
-    let released = known.quarantined.iter().filter(gone);
-    drift
-        .released
-        .extend(released.map(|(entry, _)| entry.clone()));
+    for (entry, action) in &known.quarantined {
+        match (action, seen.contains(entry)) {
+            (Action::Delete, false) => drift.released.push(entry.clone()),
+            (Action::Add, true) => drift.explained.push(entry.clone()),
+            _ => {}
+        }
+    }
     drift
 }
 
 impl Known {
-    /// Whether a call of ours that was not plainly applied would have left `entry` with this EndTime.
+    /// Whether a call of ours asked for this EndTime and was not plainly applied.
     fn tried(&self, entry: &Entry, end: UnixTime) -> bool {
-        let close = |one: &UnixTime| (one.seconds() - end.seconds()).abs() <= CLOSE;
-        self.tried
-            .get(entry)
-            .is_some_and(|ends| ends.iter().any(close))
+        self.any_sent(entry, end, |applied| !applied)
+    }
+
+    /// Whether a call of ours asked for this EndTime, whatever was said to it.
+    fn sent(&self, entry: &Entry, end: UnixTime) -> bool {
+        self.any_sent(entry, end, |_| true)
+    }
+
+    fn any_sent(&self, entry: &Entry, end: UnixTime, such: impl Fn(bool) -> bool) -> bool {
+        let close = |one: UnixTime| (one.seconds() - end.seconds()).abs() <= CLOSE;
+        let sent = self.sent.get(entry).map_or(&[][..], Vec::as_slice);
+        sent.iter()
+            .any(|(one, applied)| close(*one) && such(*applied))
     }
 }
 
@@ -229,7 +241,9 @@ impl Drift {
         if known.deleted.contains(&entry) {
             return;
         }
-        match end.filter(|end| known.tried(&entry, *end)) {
+        // One that was forgotten, because a reading did not show it yet, is ours as much as one that was never
+        // confirmed.
+        match end.filter(|end| known.sent(&entry, *end)) {
             Some(end) => self.settled.push((entry, end)),
             None => {
                 self.foreign_places += 1;
@@ -352,7 +366,7 @@ mod tests {
     #[test]
     fn a_call_without_an_answer_is_settled_by_what_stands_there() {
         let known = Known {
-            tried: HashMap::from([(entry(3), vec![at(9000)])]),
+            sent: HashMap::from([(entry(3), vec![(at(9000), false)])]),
             ..holding(vec![
                 lease(1, Some(Action::Add)),
                 lease(2, Some(Action::Add)),
@@ -374,7 +388,7 @@ mod tests {
     #[test]
     fn an_add_that_was_said_to_fail_and_stands_all_the_same_is_ours() {
         let known = Known {
-            tried: HashMap::from([(entry(1), vec![at(7200)])]),
+            sent: HashMap::from([(entry(1), vec![(at(7200), false)])]),
             ..Known::default()
         };
         let drift = read(vec![row(1, at(7200))], &known);
@@ -415,7 +429,7 @@ mod tests {
             ..lease(n, Some(doubt))
         };
         let known = Known {
-            tried: HashMap::from([(entry(4), vec![at(9000)])]),
+            sent: HashMap::from([(entry(4), vec![(at(9000), false)])]),
             ..holding(vec![
                 fresh(1, Action::Add),
                 fresh(2, Action::Add),
@@ -452,7 +466,7 @@ mod tests {
     #[test]
     fn an_add_without_an_answer_claims_nothing_that_it_would_not_have_written() {
         let known = Known {
-            tried: HashMap::from([(entry(1), vec![at(7200)])]),
+            sent: HashMap::from([(entry(1), vec![(at(7200), false)])]),
             ..holding(vec![lease(1, Some(Action::Add))])
         };
         let drift = read(vec![row(1, at(99_999_999))], &known);
@@ -463,7 +477,7 @@ mod tests {
     #[test]
     fn an_edit_that_was_said_to_fail_and_shows_all_the_same_is_ours() {
         let known = Known {
-            tried: HashMap::from([(entry(1), vec![at(9000)])]),
+            sent: HashMap::from([(entry(1), vec![(at(9000), false)])]),
             ..holding(vec![lease(1, None)])
         };
         let drift = read(vec![row(1, at(9000))], &known);
@@ -500,5 +514,10 @@ mod tests {
             ..Known::default()
         };
         assert_eq!(read(vec![], &known).released, [entry(1)]);
+        let drift = read(vec![row(1, at(1)), row(2, at(99))], &known);
+        assert_eq!(
+            (drift.released, drift.explained),
+            (Vec::new(), vec![entry(2)])
+        );
     }
 }

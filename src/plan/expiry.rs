@@ -44,11 +44,15 @@ pub fn believe(
     now: UnixTime,
 ) -> Option<Belief> {
     let last_good = feed.last_good?;
+    if listing.is_withdrawn() {
+        // Not even where the clock was put back since.
+        return None;
+    }
     let expires = expires(&feed.terms, last_good, listing, now);
     let lapsed = expires <= now;
     let fading = expires.round_up(grid) > now;
     let patient = feed.patience_until.is_some_and(|until| until > now);
-    if lapsed && (listing.is_withdrawn() || !(fading || patient)) {
+    if lapsed && !(fading || patient) {
         return None;
     }
     let percent = listing.confidence.unwrap_or(feed.terms.confidence).min(100);
@@ -232,6 +236,7 @@ mod tests {
             ..delisted
         };
         assert_eq!(believe(&feed(), &withdrawn, hour, at(2)), None);
+        assert_eq!(believe(&feed(), &withdrawn, hour, at(-600)), None);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 use std::time::Duration;
 
-use crate::model::{Action, Lease, UnixTime, spread};
+use crate::model::{Action, Entry, Lease, UnixTime, spread};
 
 use super::{FirewallTerms, Standing, Wanted};
 
@@ -18,6 +18,8 @@ pub struct Changes {
     pub deletes: Vec<Lease>,
     /// In doubt until a reading says what became of them.
     pub unread: Vec<Lease>,
+    /// No longer wanted, and found to be off the list already.
+    pub absent: Vec<Entry>,
     /// No longer wanted, but their delete is refused: they run out by themselves.
     pub stuck: u64,
     /// Admitted entries that stand as they should.
@@ -141,6 +143,8 @@ impl Changes {
     fn drop_lease(&mut self, standing: &Standing, lease: &Lease) {
         if standing.must_be_read(lease) {
             self.unread.push(lease.clone());
+        } else if lease.doubt == Some(Action::Add) && !standing.is_unsure(lease) {
+            self.absent.push(lease.entry.clone());
         } else if standing.may(Action::Delete, &lease.entry) {
             self.deletes.push(lease.clone());
         } else {

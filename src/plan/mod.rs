@@ -160,6 +160,8 @@ pub struct Plan {
     pub left_out: BTreeMap<LeftOut, u64>,
     /// Entries under trial that nothing is wanted of any more.
     pub acquitted: Vec<Entry>,
+    /// Leases that nothing is wanted of any more, and that a reading found to be off the list: there is nothing to delete.
+    pub absent: Vec<Entry>,
     /// When the plan would change though nothing else does.
     pub next_due: Option<UnixTime>,
 }
@@ -194,8 +196,10 @@ impl Standing {
     /// Whether `action` may be tried on `entry`: neither it alone nor its class was refused that.
     #[must_use]
     pub fn may(&self, action: Action, entry: &Entry) -> bool {
-        let call = (action, entry.list, entry.class());
-        self.quarantined.get(entry) != Some(&action) && !self.refused_calls.contains(&call)
+        let class = (entry.list, entry.class());
+        self.quarantined.get(entry) != Some(&action)
+            && !self.refused_calls.contains(&(action, class.0, class.1))
+            && !(action == Action::Add && self.refused_classes.contains(&class))
     }
 
     /// Whether a call for a lease had no answer, and no reading has shown yet what became of it. A doubt that is older

@@ -6,13 +6,13 @@
 
 use std::collections::HashMap;
 
-use crate::model::{Entry, UnixTime};
+use crate::model::{Action, Entry, UnixTime};
 
 /// The entries of a firewall that are under trial.
 #[derive(Clone, Debug, Default)]
 pub struct Suspects {
-    /// Under which trial each entry is.
-    pub entries: HashMap<Entry, i64>,
+    /// Under which trial each entry is, and for what that was done to it.
+    pub entries: HashMap<Entry, (i64, Action)>,
     /// The trials, and before when each must not be sent.
     pub trials: HashMap<i64, (Trial, UnixTime)>,
 }
@@ -86,6 +86,8 @@ pub enum Children {
     TooLarge,
     /// A half was refused and goes on by itself.
     Done,
+    /// Too many of them were dropped to say anything: what is left goes as if nothing had been.
+    Nothing,
 }
 
 /// How often an unexplained failure is repeated before it counts as a refusal.
@@ -122,17 +124,27 @@ pub fn refused<E>(role: Option<Role>, mut entries: Vec<E>, too_large: bool) -> R
 #[must_use]
 pub fn children_done(trial: &Trial) -> Children {
     match trial.role {
-        Role::Fork if trial.refused == 0 => Children::TooLarge,
-        Role::Fork => Children::Done,
+        Role::Fork if trial.refused > 0 => Children::Done,
+        Role::Fork if trial.accepted < 2 => Children::Nothing,
+        Role::Fork => Children::TooLarge,
         _ if trial.accepted == 0 && trial.refused >= 3 && trial.code.is_some() => {
             Children::ClassRefused
         }
-        _ if trial.refused > 0 => Children::SendRest,
+        // One that is refused says something of itself only beside others.
+        _ if trial.accepted == 0 && trial.refused < 3 => Children::Nothing,
+        _ if trial.refused > 0 || trial.accepted < 3 => Children::SendRest,
         _ => Children::HalveRest,
     }
 }
 
 impl Suspects {
+    /// The trial that `entry` is under for `action`.
+    #[must_use]
+    pub fn of(&self, entry: &Entry, action: Action) -> Option<i64> {
+        let (trial, tried) = self.entries.get(entry)?;
+        (*tried == action).then_some(*trial)
+    }
+
     /// Whether a trial's entries may go now: it waits for nobody, and its time has come.
     #[must_use]
     pub fn may_go(&self, trial: i64, now: UnixTime) -> bool {
@@ -230,6 +242,23 @@ mod tests {
         assert_eq!(
             children_done(&trial(Role::Rest, 3, 0, None)),
             Children::HalveRest
+        );
+        // Where some were dropped, the rest is no more suspect than before.
+        for (accepted, refused) in [(0, 0), (0, 1), (0, 2)] {
+            let probed = trial(Role::Rest, accepted, refused, alike);
+            assert_eq!(children_done(&probed), Children::Nothing);
+        }
+        assert_eq!(
+            children_done(&trial(Role::Rest, 1, 1, alike)),
+            Children::SendRest
+        );
+        assert_eq!(
+            children_done(&trial(Role::Rest, 2, 0, None)),
+            Children::SendRest
+        );
+        assert_eq!(
+            children_done(&trial(Role::Fork, 1, 0, None)),
+            Children::Nothing
         );
         assert_eq!(
             children_done(&trial(Role::Fork, 2, 0, None)),

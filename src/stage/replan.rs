@@ -137,6 +137,7 @@ impl Ingredients {
         let say = say(ctx, guards, firewall.terms.grid, heard, now).await?;
         let mut standing = standing(ctx, Some(firewall), &row, now).await?;
         standing.exempt = by_own_guards(&say, &standing.leases);
+        standing.unguarded = !say.unheard.is_empty();
         let mut left_out = BTreeMap::new();
         let wanted = wanted(&say, &firewall.terms.accept, &mut left_out);
         Ok(Self {
@@ -208,6 +209,7 @@ pub async fn turn(
     } = Ingredients::read(ctx, guards, firewall, heard).await?;
     let plan = plan::plan(&firewall.terms, &standing, wanted, left_out, now);
     ctx.ledger.acquit(row.id, &plan.acquitted).await?;
+    ctx.ledger.forget_leases(row.id, &plan.absent).await?;
     let summary = PlanSummary {
         at: now,
         desired: plan.desired,
@@ -340,6 +342,9 @@ pub async fn standing(
             .map(|one| (one.entry, one.action))
             .collect(),
         suspects: ledger.suspects(row.id).await?,
+        approved_deletes: ledger
+            .delete_approval(row.id, now.minus(BRAKE_WINDOW))
+            .await?,
         deleted: ledger
             .deleted_since(row.id, now.minus(BRAKE_WINDOW))
             .await?,

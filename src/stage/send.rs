@@ -111,8 +111,12 @@ struct Round<'a> {
     summary: SendSummary,
     failures_in_row: u32,
     new_keys: bool,
+    /// How often in a row the firewall was left alone before this round.
+    failures: u32,
     /// To do again what has been done is refused: what had no answer waits for a reading.
     repeats_refused: bool,
+    /// Why that is believed, where this round found it out.
+    refused_repeat: Option<String>,
     /// Entries of the smallest call for which there was no room.
     no_room_for: Option<u64>,
     last_trouble: String,
@@ -266,7 +270,9 @@ pub async fn turn(
         summary: SendSummary::default(),
         failures_in_row: 0,
         new_keys: false,
+        failures: super::replan::row(ctx, &link.config).await?.failures,
         repeats_refused: are_repeats_refused(ctx, link).await?,
+        refused_repeat: None,
         no_room_for: None,
         last_trouble: String::new(),
     };
@@ -310,7 +316,7 @@ impl Round<'_> {
                 biased;
                 Some(sent) = under_way.next(), if !under_way.is_empty() => {
                     if let Some(sent) = sent?
-                        && let Some(again) = self.note(sent, limiter).await?
+                        && let Some(again) = self.note(sent, limiter).await
                     {
                         resting.push(rest(again));
                     }
@@ -344,7 +350,10 @@ impl Round<'_> {
     }
 
     /// Takes note of what came of an attempt, and gives the next one at the same batch, where there is to be one.
-    async fn note(&mut self, sent: Sent, limiter: &Limiter) -> Result<Option<Attempt>, StageError> {
+    ///
+    /// It must not wait for the ledger: a call that is under way may hold the one connection that writes, and nobody
+    /// looks after it meanwhile.
+    async fn note(&mut self, sent: Sent, limiter: &Limiter) -> Option<Attempt> {
         let (action, entries) = (sent.attempt.batch.action(), sent.attempt.batch.len() as u64);
         self.summary.calls += 1;
         let applied = sent.outcome == Outcome::Applied;
@@ -374,13 +383,13 @@ impl Round<'_> {
                 correct_clock(self.ctx, sent.told_with, *ahead);
                 self.failures_in_row += 1;
             }
-            Upshot::ReadFirst => self.read_first(&sent.trouble).await?,
+            Upshot::ReadFirst => self.read_first(&sent.trouble),
             Upshot::Halt => self.halt(sent.trouble.clone()),
         }
         if self.failures_in_row >= PATIENCE && self.summary.stop.is_none() {
-            self.back_off().await?;
+            self.back_off();
         }
-        Ok(self.again(sent))
+        self.again(sent)
     }
 
     /// The next attempt at a batch of which nothing but the cloud's trouble is known.
@@ -428,17 +437,11 @@ impl Round<'_> {
             .await?)
     }
 
-    async fn read_first(&mut self, trouble: &str) -> Result<(), StageError> {
+    fn read_first(&mut self, trouble: &str) {
         self.failures_in_row += 1;
         if !std::mem::replace(&mut self.repeats_refused, true) {
-            let why = format!("a repeated call was refused ({trouble})");
-            let now = self.ctx.clock.now();
-            let ledger = &self.ctx.ledger;
-            ledger
-                .learn(self.link.id, "repeats", None, &why, now)
-                .await?;
+            self.refused_repeat = Some(format!("a repeated call was refused ({trouble})"));
         }
-        Ok(())
     }
 
     /// Fetches the keys again, once; what was signed with the old ones counts no more.
@@ -462,12 +465,9 @@ impl Round<'_> {
         self.stop_at(HALT, Stop::Halted, trouble);
     }
 
-    async fn back_off(&mut self) -> Result<(), StageError> {
-        let row = super::replan::row(self.ctx, &self.link.config).await?;
-        let wait = backoff(row.failures);
+    fn back_off(&mut self) {
         let trouble = format!("calls are not taken at present: {}", self.last_trouble);
-        self.stop_at(wait, Stop::Backoff, trouble);
-        Ok(())
+        self.stop_at(backoff(self.failures), Stop::Backoff, trouble);
     }
 
     fn stop_at(&mut self, wait: Duration, why: fn(UnixTime, String) -> Stop, trouble: String) {
@@ -479,20 +479,22 @@ impl Round<'_> {
         if let Some(entries) = self.no_room_for {
             self.learn_quota(entries).await?;
         }
-        let nothing_taken = self.summary.applied == 0 && self.failures_in_row > 0;
-        if nothing_taken && self.summary.stop.is_none() {
-            self.back_off().await?;
-        }
         let (ledger, id) = (&self.ctx.ledger, self.link.id);
         let now = self.ctx.clock.now();
+        if let Some(why) = &self.refused_repeat {
+            ledger.learn(id, "repeats", None, why, now).await?;
+        }
+        let nothing_taken = self.summary.applied == 0 && self.failures_in_row > 0;
+        if nothing_taken && self.summary.stop.is_none() {
+            self.back_off();
+        }
         match &self.summary.stop {
             Some(Stop::Backoff(until, trouble) | Stop::Halted(until, trouble)) => {
                 ledger.hold_firewall(id, *until, trouble, now).await?;
             }
             _ if self.summary.applied > 0 => ledger.release_firewall(id).await?,
             Some(Stop::Full) => {
-                let row = super::replan::row(self.ctx, &self.link.config).await?;
-                let until = now.plus(backoff(row.failures));
+                let until = now.plus(backoff(self.failures));
                 ledger
                     .hold_firewall(id, until, &self.last_trouble, now)
                     .await?;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::config::Config;
-use crate::ledger::{ClassCount, FeedRow, Ledger, LedgerError};
+use crate::ledger::{BY_HAND, ClassCount, FeedRow, Ledger, LedgerError};
 use crate::model::{Class, Direction, FeedTerms, List, Mode, OnDelist, UnixTime};
 use crate::parse::Format;
 
@@ -158,6 +158,9 @@ impl FeedDetails {
     fn state(&self, now: UnixTime) -> String {
         let report = &self.report;
         let good = when_or(report.last_good, now, "never");
+        if report.name.as_str() == BY_HAND {
+            return "what was blocked by hand, each until its own end".to_owned();
+        }
         if !report.configured {
             return format!("has left the config and ages out; last good fetch {good}");
         }

@@ -19,6 +19,10 @@ pub(super) fn lines(report: &Report) -> String {
 
 fn firewall_lines(firewall: &FirewallReport, report: &Report) -> Vec<String> {
     let mut lines = vec![state_of(firewall, report)];
+    if firewall.withdrawn {
+        let withdrawn = "withdrawn: nothing is wanted here until `feedwall resume`";
+        lines.push(withdrawn.to_owned());
+    }
     let reasons = firewall.left_out.iter();
     let reasons: Vec<_> = reasons
         .map(|(reason, entries)| format!("{entries} {}", reason.as_str()))

@@ -6,6 +6,8 @@ use std::fmt::Write as _;
 use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, ContentArrangement, Table};
 
+use crate::model::Direction;
+
 use super::span::TIED;
 
 /// Columns of text.
@@ -71,6 +73,15 @@ pub fn warn(text: &str) -> String {
 pub fn count(number: u64, one: &str, many: &str) -> String {
     let noun = if number == 1 { one } else { many };
     format!("{number} {noun}")
+}
+
+/// `outbound`, `inbound`.
+#[must_use]
+pub const fn bound(direction: Direction) -> &'static str {
+    match direction {
+        Direction::Out => "outbound",
+        Direction::In => "inbound",
+    }
 }
 
 fn plain(indent: u16) -> Table {

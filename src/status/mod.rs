@@ -5,13 +5,16 @@
 //! from feeds, clouds and files goes through [`escape::escape`] before it becomes part of a line; JSON
 //! escapes by itself.
 
+pub mod calls;
 pub mod escape;
-pub mod export;
 pub mod explain;
+pub mod export;
 pub mod feed;
 mod firewalls;
 pub mod layout;
+pub mod list;
 pub mod needs;
+pub mod plan;
 pub mod report;
 pub mod span;
 pub mod table;

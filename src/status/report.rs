@@ -50,6 +50,8 @@ pub struct FirewallReport {
     pub name: Name,
     /// Whether it was in the config that was last in force.
     pub configured: bool,
+    /// Whether everything is being taken back, until `feedwall resume`.
+    pub withdrawn: bool,
     /// What should be there, and what is.
     pub coverage: Coverage,
     /// Entries that the last plan left out, by reason.
@@ -268,6 +270,7 @@ impl FirewallReport {
         });
         Ok(Self {
             configured: row.configured,
+            withdrawn: row.withdrawn,
             coverage,
             left_out,
             wanted_deletes: row.plan.as_ref().map_or(0, |plan| plan.wanted_deletes),

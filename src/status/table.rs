@@ -1,5 +1,6 @@
 //! `feedwall status` as text: coverage first, what waits for a person last, for that is what the eye finds.
 
+use crate::ledger::BY_HAND;
 use crate::model::{Name, UnixTime};
 
 use super::escape::escape;
@@ -143,6 +144,7 @@ fn state(feed: &FeedReport) -> String {
         .as_ref()
         .is_some_and(|held| held.approved_at.is_some());
     match (feed.configured, approved) {
+        _ if feed.name.as_str() == BY_HAND => "by hand".to_owned(),
         (false, _) => "ages out".to_owned(),
         (true, true) => "approved".to_owned(),
         (true, false) => feed.state.as_str().to_owned(),

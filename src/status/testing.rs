@@ -187,7 +187,7 @@ impl Fixture {
             action,
             end_time: end,
             entries,
-            trial: suspects.entries.get(&entries[0]).copied(),
+            trial: suspects.of(&entries[0], Action::Add),
         };
         let at_ms = at.seconds() * 1000;
         let id = self.ledger.journal(&call, at_ms).await.unwrap();

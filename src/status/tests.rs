@@ -5,6 +5,7 @@ use crate::ledger::{FeedState, Outcome, PlanSummary};
 use crate::model::{Action, Direction, FeedTerms, List};
 use crate::plan::drift::Drift;
 
+use super::calls::{self, CallReport};
 use super::feed::FeedDetails;
 use super::needs::Kind;
 use super::report::Report;
@@ -471,4 +472,31 @@ async fn drift_and_a_wrong_clock_call_somebody() {
         .unwrap();
     assert_eq!(early.needs[0].kind, Kind::Clock);
     assert_eq!(report(&fixture, false).await.clock_doubt, None);
+}
+
+#[tokio::test]
+async fn calls_and_quarantine_are_tables_and_json() {
+    let fixture = troubled().await;
+    let firewalls = fixture.ledger.firewalls().await.unwrap();
+    let rows = fixture.ledger.calls(false, 4).await.unwrap();
+    let reports: Vec<_> = rows
+        .into_iter()
+        .map(|row| CallReport::new(row, &firewalls))
+        .collect();
+    let prod = super::testing::name("prod");
+    let refused = fixture
+        .ledger
+        .quarantine(fixture.firewall("prod").await)
+        .await
+        .unwrap();
+    let refused: Vec<_> = calls::quarantined(&prod, refused).collect();
+    let text = calls::calls(&reports) + "\n" + &calls::quarantine(&refused, NOW);
+    let text = anstream::adapter::strip_str(&text).to_string();
+    assert!(
+        text.lines().all(|line| line.chars().count() <= 80),
+        "{text}"
+    );
+    insta::assert_snapshot!(text);
+    let json = serde_json::to_string_pretty(&(&reports[0], &refused[0])).unwrap();
+    insta::assert_snapshot!(json);
 }

@@ -334,3 +334,106 @@ fn check_tells_good_from_bad_and_asks_outside_when_told_to() {
     let (code, faults) = place.json(&["check"]);
     assert_eq!((code, faults["faults"].as_array().unwrap().len()), (78, 1));
 }
+
+#[test]
+fn the_journal_the_lists_and_the_plan_can_be_asked() {
+    let place = Place::new("45.155.205.7\nbotnet-panel.net\n45.155.205.0/24\n45.155.205.99\n");
+    assert_eq!(place.feedwall(&["run", "--once"]).code, 0);
+    let (code, calls) = place.json(&["calls"]);
+    // One for each class that the firewall takes.
+    assert_eq!((code, calls.as_array().unwrap().len()), (0, 2));
+    assert!(
+        calls
+            .as_array()
+            .unwrap()
+            .iter()
+            .all(|call| call["verdict"] == "applied")
+    );
+    assert_eq!(
+        place.json(&["calls", "--failed"]).1,
+        Value::Array(Vec::new())
+    );
+    assert_eq!(
+        place.feedwall(&["calls", "--failed"]).out,
+        "no call has failed\n"
+    );
+    assert_eq!(
+        place.feedwall(&["quarantine"]).out,
+        "nothing is quarantined\n"
+    );
+
+    // The network is carved, and its pieces of one address are listed by themselves.
+    let (_, entries) = place.json(&["list", "--firewall", "prod", "--state", "held"]);
+    let first = &entries[0];
+    assert_eq!(
+        (&first["indicator"], &first["state"]),
+        (&"45.155.205.7".into(), &"held".into())
+    );
+    assert_eq!(
+        place.json(&["list", "--state", "foreign"]).1,
+        Value::Array(Vec::new())
+    );
+    let domains = place.feedwall(&["list", "--class", "domain"]);
+    assert_eq!(domains.out.lines().count(), 1);
+    assert!(
+        domains.out.ends_with("  botnet-panel.net\n"),
+        "{}",
+        domains.out
+    );
+    let (_, listed) = place.json(&["list", "--feed", "one", "--state", "listed"]);
+    assert_eq!(listed.as_array().unwrap().len(), 4);
+    let misplaced = place.feedwall(&["list", "--feed", "one", "--state", "held"]);
+    assert_eq!(misplaced.code, 2);
+
+    let (code, plan) = place.json(&["plan"]);
+    assert_eq!((code, &plan[0]["groups"]), (0, &Value::Array(Vec::new())));
+    let left_out: Vec<_> = plan[0]["left_out"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| &one["reason"])
+        .collect();
+    assert_eq!(left_out, ["guarded", "class_not_accepted"]);
+    let nobody = place.feedwall(&["plan", "--firewall", "prd"]);
+    assert_eq!(nobody.code, 1);
+    assert!(
+        nobody.err.contains("did you mean `prod`?"),
+        "{}",
+        nobody.err
+    );
+
+    let (code, story) = place.json(&["explain", "hxxp://a.Botnet-Panel[.]net/x"]);
+    assert_eq!(
+        (code, &story["firewalls"][0]["blocked"][0]),
+        (0, &"out".into())
+    );
+    assert_eq!(story["calls"][0]["verdict"], "applied");
+    assert_eq!(place.feedwall(&["explain", "com"]).code, 1);
+}
+
+#[test]
+fn a_held_snapshot_is_taken_after_its_approval() {
+    let many: String = (1..=40)
+        .map(|last| format!("45.155.205.{last}\n"))
+        .collect();
+    let place = Place::new(&many);
+    assert_eq!(place.feedwall(&["run", "--once"]).code, 0);
+    let nothing = place.feedwall(&["approve", "one"]);
+    assert_eq!(nothing.code, 1);
+    assert!(
+        nothing.err.contains("no snapshot of one is held"),
+        "{}",
+        nothing.err
+    );
+
+    place.write("one.txt", "45.155.205.1\n");
+    assert_eq!(place.feedwall(&["run", "--once"]).code, 3);
+    let (code, approved) = place.json(&["approve", "one"]);
+    assert_eq!((code, &approved["daemon_running"]), (0, &false.into()));
+    assert!(approved["reason"].as_str().unwrap().contains("shrank"));
+    let again = place.feedwall(&["approve", "one"]);
+    assert!(again.out.contains("already"), "{}", again.out);
+    assert_eq!(place.feedwall(&["run", "--once"]).code, 0);
+    assert_eq!(place.json(&["feeds"]).1[0]["listed"], 1);
+    assert_eq!(place.feedwall(&["status"]).code, 0);
+}

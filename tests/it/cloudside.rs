@@ -18,8 +18,10 @@ use feedwall::sim::{
     Sim, SimConfig, Then, When,
 };
 use secrecy::SecretString;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use sqlx::{ConnectOptions as _, Connection as _};
 use tempfile::TempDir;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 /// A place on the cloud's lists: list, text, direction.
@@ -63,7 +65,9 @@ pub struct World {
     /// The cloud's.
     wall: Clock,
     terms: BTreeMap<&'static str, String>,
+    batch: usize,
     running: Option<(Daemon, Arc<Session>)>,
+    in_force: Option<Config>,
     listed: Mutex<Vec<String>>,
     foreign: Mutex<Vec<(Place, i64)>>,
     poison: Mutex<FaultSchedule>,
@@ -106,12 +110,14 @@ impl Plan {
     pub async fn start(self, lines: &[String]) -> World {
         let folder = tempfile::tempdir().unwrap();
         let mut world = World {
+            batch: self.cloud.limits.batch,
             sim: Sim::start(self.cloud).await.unwrap(),
             folder,
             clock: Clock::system(),
             wall: self.wall,
             terms: self.terms,
             running: None,
+            in_force: None,
             listed: Mutex::default(),
             foreign: Mutex::default(),
             poison: Mutex::default(),
@@ -126,13 +132,20 @@ impl Plan {
 impl World {
     /// Ends the daemon, where one runs, and starts another on the same ledger.
     pub async fn restart(&mut self) {
+        let config = self.config();
+        self.restart_with(&config).await;
+    }
+
+    /// The same with another config.
+    pub async fn restart_with(&mut self, config: &str) {
         self.stop().await;
-        let config = Config::parse(&self.config(), "world.toml").unwrap();
+        let config = Config::parse(config, "world.toml").unwrap();
         let daemon = Daemon::open(&config.ledger.path, self.clock.clone())
             .await
             .unwrap();
         let session = Arc::new(daemon.configure(&config).await.unwrap());
         self.running = Some((daemon, session));
+        self.in_force = Some(config);
     }
 
     pub async fn stop(&mut self) {
@@ -245,21 +258,7 @@ impl World {
 
     /// Another client of the same account changes entries of the blocklist, inbound.
     pub async fn somebody(&self, action: IocAction, iocs: &[String], end: Option<i64>) {
-        let ioc = |ioc: &String| Ioc {
-            ip: ioc.clone(),
-            direction: 1,
-            domain: None,
-        };
         let zone = jiff::tz::offset(8);
-        let now = self.wall.now();
-        let text = |seconds: i64| UnixTime::from_seconds(now.seconds() + seconds).wall_clock(zone);
-        let call = ModifyBlockIgnoreList {
-            rule_type: RuleType::Blocklist,
-            ioc: iocs.iter().map(ioc).collect(),
-            ioc_action: action,
-            start_time: end.map(|_| text(-300)),
-            end_time: end.map(text),
-        };
         let keys = Keys {
             secret_id: SOMEBODY.to_owned(),
             secret_key: SecretString::from(FAKE_SECRET_KEY),
@@ -268,25 +267,107 @@ impl World {
             source: "the test".to_owned(),
         };
         let client = Client::new(&self.sim.url().parse().unwrap()).unwrap();
-        let permit = Arc::new(Limiter::new(20)).place().await.permit().await;
-        let reply = client.send(&call, &keys, permit, now).await;
-        assert_eq!(reply.answer, Answer::Success);
+        let limiter = Arc::new(Limiter::new(20));
+        for iocs in iocs.chunks(self.batch) {
+            let now = self.wall.now();
+            let text =
+                |seconds: i64| UnixTime::from_seconds(now.seconds() + seconds).wall_clock(zone);
+            let ioc = |ioc: &String| Ioc {
+                ip: ioc.clone(),
+                direction: 1,
+                domain: None,
+            };
+            let call = ModifyBlockIgnoreList {
+                rule_type: RuleType::Blocklist,
+                ioc: iocs.iter().map(ioc).collect(),
+                ioc_action: action,
+                start_time: end.map(|_| text(-300)),
+                end_time: end.map(text),
+            };
+            let permit = limiter.place().await.permit().await;
+            let reply = client.send(&call, &keys, permit, now).await;
+            assert_eq!(reply.answer, Answer::Success);
+        }
     }
 
     /// One whole run: poll, read back where that is due, plan, send until nothing is left.
     pub async fn once(&self) -> OnceSummary {
         let cancel = CancellationToken::new();
         let run = Arc::clone(self.session()).once(false, &cancel);
-        timeout(BOUND, run)
-            .await
-            .expect("the run comes to an end")
-            .unwrap()
+        match timeout(BOUND, run).await {
+            Ok(summary) => summary.unwrap(),
+            Err(_) => panic!("no end: {:#?}\n{:#?}", self.row().await, self.tail()),
+        }
     }
 
     /// One run that brings everything up to date.
     pub async fn once_well(&self) {
         let summary = self.once().await;
         assert_eq!(summary.failures().next(), None);
+    }
+
+    /// One run that the ledger puts an end to; what it failed of.
+    pub async fn once_badly(&self) -> String {
+        let cancel = CancellationToken::new();
+        let run = Arc::clone(self.session()).once(false, &cancel);
+        let fault = timeout(BOUND, run).await.unwrap().unwrap_err();
+        format!("{fault:#}")
+    }
+
+    /// Runs the daemon's loops until `done`, or for as long as `most`.
+    pub async fn run_until(&self, most: Duration, done: impl Fn(&Self) -> bool) {
+        let daemon = &self.running.as_ref().unwrap().0;
+        let session = daemon
+            .configure(self.in_force.as_ref().unwrap())
+            .await
+            .unwrap();
+        let cancel = CancellationToken::new();
+        let watch = async {
+            let deadline = Instant::now() + most;
+            while !done(self) && Instant::now() < deadline {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            cancel.cancel();
+        };
+        let (end, ()) = tokio::join!(session.run(&cancel), watch);
+        end.unwrap();
+    }
+
+    /// Does something to the ledger behind the daemon's back.
+    pub async fn sql(&self, statement: &'static str) {
+        let mut ledger = self.connect().await;
+        sqlx::query(statement).execute(&mut ledger).await.unwrap();
+        ledger.close().await.unwrap();
+    }
+
+    /// Counts the plans that are made from now on.
+    pub async fn count_plans(&self) {
+        self.sql("INSERT INTO meta VALUES ('plans', '0')").await;
+        self.sql(
+            "CREATE TRIGGER plans AFTER UPDATE OF planned_at ON firewalls BEGIN
+                 UPDATE meta SET value = CAST(CAST(value AS INTEGER) + 1 AS TEXT) WHERE name = 'plans';
+             END",
+        )
+        .await;
+    }
+
+    /// Lets the daemon's loops find every feed due.
+    pub fn feeds_are_due(&self) {
+        self.advance(120);
+    }
+
+    pub async fn plans(&self) -> i64 {
+        let mut ledger = self.connect().await;
+        sqlx::query_scalar("SELECT CAST(value AS INTEGER) FROM meta WHERE name = 'plans'")
+            .fetch_one(&mut ledger)
+            .await
+            .unwrap()
+    }
+
+    async fn connect(&self) -> SqliteConnection {
+        let file = self.folder.path().join("ledger.db");
+        let options = SqliteConnectOptions::new().filename(file);
+        options.connect().await.unwrap()
     }
 
     /// Ends every fault and runs, with time passing in between, until a run neither writes nor leaves anything
@@ -332,7 +413,9 @@ impl World {
         let surplus: Vec<_> = ours.difference(&desired).collect();
         assert!(
             missing.is_empty() && surplus.is_empty(),
-            "missing {missing:?}, surplus {surplus:?}\n{:#?}",
+            "missing {missing:?}, surplus {surplus:?}, quarantined {:?}, plan {:?}\n{:#?}",
+            self.quarantine().await,
+            self.row().await.plan,
             self.tail()
         );
         for (list, ioc, direction) in &ours {

@@ -138,33 +138,35 @@ async fn a_feed_that_fails_or_looks_wrong_takes_nothing_off() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn wrong_credentials_stop_the_sender_and_lose_nothing() {
-    let (rig, addresses) = rig(500).await;
-    for (id, key, code) in [
+    let cases = [
         (FAKE_SECRET_ID, "wrong", "AuthFailure.SignatureFailure"),
         (
             "AKIDnobody",
             FAKE_SECRET_KEY,
             "AuthFailure.SecretIdNotFound",
         ),
-    ] {
-        let before = rig.writes().len();
+    ];
+    futures_util::future::join_all(cases.map(|(id, key, code)| async move {
+        let (rig, addresses) = rig(500).await;
         let mut command = rig.command(&["run", "--once"]);
         command
             .env("TEST_SECRET_ID", id)
             .env("TEST_SECRET_KEY", key);
         let ended = Process::start(command, rig.folder()).end().await.exits(1);
         let line = not_done(&ended);
-        for words in [code, "TEST_SECRET_ID"] {
+        for words in [code, "TEST_SECRET_ID", "check them"] {
             assert!(line.contains(words), "{words:?} in {line}");
         }
         assert!(!ended.all().contains(key), "a key is never shown");
-        let calls = rig.writes().len() - before;
-        assert!(calls < 20, "{calls} calls with keys that are not taken");
+        let calls = rig.sim.calls().len();
+        assert!(calls < 5, "{calls} calls with keys that are not taken");
+        assert!(ended.took < Duration::from_secs(10), "{:?}", ended.took);
         assert_eq!(rig.sim.entry_count(1), 0);
-    }
-    rig.once().await.exits(0);
-    assert_eq!(rig.sim.entry_count(1), addresses.len());
-    rig.is_settled().await;
+        rig.once().await.exits(0);
+        assert_eq!(rig.sim.entry_count(1), addresses.len());
+        rig.is_settled().await;
+    }))
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -196,34 +198,38 @@ fn not_done(ended: &Ended) -> &str {
     line.unwrap_or_else(|| panic!("{}\n{}", ended.out, ended.err))
 }
 
-/// Nothing listens, or something else does: within half a minute it is given up, with a sentence, and a second run takes
-/// no longer than the first.
+/// Nothing listens, or something else does: within half a minute it is given up, with a sentence, however long the trouble
+/// on record has lasted.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_endpoint_that_is_not_the_api_is_given_up_within_half_a_minute() {
     let (nobody, page) = (Nobody::new(), web_page().await);
-    futures_util::future::join_all(
-        [
-            (nobody.url(), "cannot be reached"),
-            (page.url(), "is not the API"),
-        ]
-        .map(|(endpoint, words)| async move {
-            let (rig, addresses) = rig(300).await;
-            let good = fs::read_to_string(rig.path("feedwall.toml")).unwrap();
-            rig.write("feedwall.toml", &good.replace(&rig.sim.url(), &endpoint));
-            for run in ["first", "second"] {
-                let process = rig.start(&["run", "--once"]);
-                let ended = process.end_within(Duration::from_secs(60)).await.exits(1);
-                let line = not_done(&ended);
-                for words in [words, &endpoint, "`endpoint`"] {
-                    assert!(line.contains(words), "{run} run: {words:?} in {line}");
-                }
-            }
-            rig.write("feedwall.toml", &good);
-            rig.once().await.exits(0);
-            assert_eq!(rig.sim.entry_count(1), addresses.len());
-            rig.is_settled().await;
-        }),
-    )
+    let cases = [
+        (nobody.url(), "cannot be reached"),
+        (page.url(), "is not the API"),
+    ];
+    futures_util::future::join_all(cases.map(|(endpoint, words)| async move {
+        let (rig, addresses) = rig(300).await;
+        let good = fs::read_to_string(rig.path("feedwall.toml")).unwrap();
+        rig.write("feedwall.toml", &good.replace(&rig.sim.url(), &endpoint));
+        rig.start(&["run", "--dry-run"]).end().await.exits(0);
+        let mut ledger = open_sqlite(&rig.ledger_path(), false).await;
+        ledger
+            .execute("UPDATE firewalls SET failures = 12")
+            .await
+            .unwrap();
+        ledger.close().await.unwrap();
+
+        let process = rig.start(&["run", "--once"]);
+        let ended = process.end_within(Duration::from_secs(40)).await.exits(1);
+        let line = not_done(&ended);
+        for words in [words, &endpoint, "`endpoint`"] {
+            assert!(line.contains(words), "{words:?} in {line}");
+        }
+        rig.write("feedwall.toml", &good);
+        rig.once().await.exits(0);
+        assert_eq!(rig.sim.entry_count(1), addresses.len());
+        rig.is_settled().await;
+    }))
     .await;
 }
 
@@ -435,10 +441,8 @@ async fn a_disk_that_the_ledger_fills_is_said_to_be_full_and_all_is_done_once_th
     // More listings than the disk has room for.
     let many = feeds::addresses(2, 40_000);
     rig.write("f.txt", &feeds::lines(&many));
-    for run in ["first", "second"] {
-        let ended = rig.once().await.exits(1);
-        assert!(sentence(&ended).starts_with(FULL), "{run}: {}", ended.err);
-    }
+    let ended = rig.once().await.exits(1);
+    assert!(sentence(&ended).starts_with(FULL), "{}", ended.err);
     assert_eq!(
         (rig.writes().len(), rig.sim.entry_count(1)),
         (writes, few.len())

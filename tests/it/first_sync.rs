@@ -157,3 +157,26 @@ fn is_exactly(rig: &Rig, expected: &BTreeSet<Ipv4Addr>) {
         "each address once, in one direction"
     );
 }
+
+/// A feed that drops two fifths of its lines at once: three tenths of the list may go in a day, and the rest waits.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn more_deletes_than_a_day_may_hold_wait_for_a_person() {
+    let rig = Rig::new().await;
+    rig.config(
+        &rig.feed("f", "direction = \"in\"\non_delist = \"withdraw\""),
+        "accept = [\"ipv4\"]\nquota = 1_000\nbatch = 100",
+    );
+    let addresses = feeds::addresses(12, 500);
+    rig.write("f.txt", &feeds::lines(&addresses));
+    rig.once().await.exits(0);
+
+    rig.write("f.txt", &feeds::lines(&addresses[..300]));
+    let ended = rig.start(&["run", "--once"]).end().await.exits(3);
+    let held = "50 of 50 deletes are more than max_delete allows";
+    assert!(ended.out.contains(held), "{}", ended.out);
+    assert_eq!(rig.carried_out("delete").1, 150, "three tenths of 500");
+    assert_eq!(rig.sim.entry_count(1), 350);
+    let writes = rig.writes().len();
+    rig.once().await.exits(3);
+    assert_eq!(rig.writes().len(), writes, "the day is not over");
+}

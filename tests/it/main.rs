@@ -21,6 +21,8 @@ mod daemon;
 mod demo;
 mod failing_paths;
 mod first_sync;
+mod forms;
+mod l4;
 mod reload;
 mod structure;
 mod trouble;

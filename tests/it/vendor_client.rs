@@ -1,6 +1,7 @@
 //! The simulated cloud passes for the real one with the vendor's own Python client, unchanged.
 //!
-//! It needs `tencentcloud-sdk-python-cfw`; name an interpreter that has it in `FEEDWALL_PYTHON`.
+//! It needs `tencentcloud-sdk-python-cfw` and `tencentcloud-sdk-python-teo`; name an interpreter that has them in
+//! `FEEDWALL_PYTHON`.
 
 use std::collections::BTreeMap;
 use std::env;
@@ -9,9 +10,12 @@ use std::process::{Command, Output};
 use feedwall::sim::{Clock, FAKE_SECRET_ID, FAKE_SECRET_KEY, Sim, SimConfig};
 use serde_json::{Value, json};
 
+const LISTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/vendor_client.py");
+const PROXIES: &str = concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/tests/data/vendor_client_teo.py"
+);
 pub use crate::support::wall;
-
-const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/vendor_client.py");
 
 /// The vendor's client inherits no proxy: it speaks to loopback.
 fn python(arguments: Vec<String>) -> Output {
@@ -27,19 +31,21 @@ fn python(arguments: Vec<String>) -> Output {
 fn has_client() -> bool {
     let found = env::var_os("FEEDWALL_PYTHON").is_some()
         || Command::new("python3")
-            .args(["-c", "import tencentcloud.cfw"])
+            .args(["-c", "import tencentcloud.cfw, tencentcloud.teo"])
             .output()
             .is_ok_and(|output| output.status.success());
     if !found {
-        println!("skipped: python3 has no tencentcloud.cfw, and FEEDWALL_PYTHON names no other");
+        println!(
+            "skipped: python3 has no tencentcloud.cfw and .teo, and FEEDWALL_PYTHON names no other"
+        );
     }
     found
 }
 
 /// What the script saw at each step.
-async fn run(sim: &Sim) -> BTreeMap<String, Value> {
+async fn run(script: &str, sim: &Sim) -> BTreeMap<String, Value> {
     let address = sim.address().to_string();
-    let arguments = [SCRIPT, &address, FAKE_SECRET_ID, FAKE_SECRET_KEY].map(str::to_owned);
+    let arguments = [script, &address, FAKE_SECRET_ID, FAKE_SECRET_KEY].map(str::to_owned);
     let output = tokio::task::spawn_blocking(|| python(arguments.into()))
         .await
         .unwrap();
@@ -58,7 +64,7 @@ async fn the_vendor_s_client_adds_lists_edits_and_deletes() {
         return;
     }
     let sim = Sim::start(SimConfig::new(Clock::new(wall))).await.unwrap();
-    let steps = run(&sim).await;
+    let steps = run(LISTS, &sim).await;
 
     for step in ["add", "edit", "delete"] {
         assert_eq!(steps[step]["answer"]["ReturnMsg"], "success", "{step}");
@@ -97,7 +103,7 @@ async fn the_vendor_s_client_sees_an_error_as_an_exception() {
         return;
     }
     let sim = Sim::start(SimConfig::new(Clock::new(wall))).await.unwrap();
-    let steps = run(&sim).await;
+    let steps = run(LISTS, &sim).await;
 
     for (step, code) in [
         ("refused", "InvalidParameter"),
@@ -113,4 +119,46 @@ async fn the_vendor_s_client_sees_an_error_as_an_exception() {
             .unwrap();
         assert_eq!((logged.verdict.as_str(), logged.applied), (code, false));
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_vendor_s_client_makes_changes_and_deletes_proxy_rules() {
+    if !has_client() {
+        return;
+    }
+    let sim = Sim::start(SimConfig::new(Clock::new(wall))).await.unwrap();
+    let steps = run(PROXIES, &sim).await;
+
+    let ids = &steps["create"]["answer"]["L4ProxyRuleIds"];
+    assert_eq!(ids.as_array().unwrap().len(), 2);
+    let list = &steps["list"]["answer"];
+    assert_eq!(list["TotalCount"], 2);
+    let (first, second) = (&list["L4ProxyRules"][0], &list["L4ProxyRules"][1]);
+    assert_eq!(
+        (&first["RuleId"], &first["Status"]),
+        (&ids[0], &json!("online"))
+    );
+    assert_eq!(
+        (&first["PortRange"], &first["SessionPersistTime"]),
+        (&json!(["80"]), &json!(3600))
+    );
+    assert_eq!(
+        (&second["RuleTag"], &second["PortRange"]),
+        (&json!("service-1"), &json!(["81-85"]))
+    );
+    assert_eq!(
+        steps["search"]["answer"]["L4ProxyRules"][0]["RuleId"],
+        ids[1]
+    );
+    for (step, code) in [
+        ("taken", "InvalidParameter.RulePortDuplicating"),
+        ("inner", "InvalidParameter.InvalidOriginIp"),
+    ] {
+        assert_eq!(steps[step]["exception"]["code"], code);
+    }
+    for step in ["modify", "delete"] {
+        assert!(steps[step]["answer"]["RequestId"].is_string(), "{step}");
+    }
+    let left: Vec<String> = sim.l4_rules().into_iter().map(|rule| rule.tag).collect();
+    assert_eq!(left, ["service-1"]);
 }

@@ -92,13 +92,12 @@ struct ListArgs {
 }
 
 #[derive(Debug, clap::Args)]
-#[group(id = "which", required = true, multiple = false, args = ["tag", "rule_id"])]
 struct DeleteArgs {
     /// Every rule of ours with this tag.
-    #[arg(long, value_name = "TAG")]
+    #[arg(long, value_name = "TAG", required_unless_present = "rule_id")]
     tag: Option<String>,
     /// These rules.
-    #[arg(long, value_name = "RULE-ID", num_args = 1..)]
+    #[arg(long, value_name = "RULE-ID", num_args = 1.., conflicts_with = "tag")]
     rule_id: Vec<String>,
     /// Show which, and delete nothing.
     #[arg(long)]

@@ -100,11 +100,6 @@ impl Fixture {
         self.ledger.feed(&name(text)).await.unwrap().unwrap()
     }
 
-    async fn firewall(&self, text: &str) -> i64 {
-        self.configure_firewalls([&name(text)]).await.unwrap();
-        self.ledger.firewall(&name(text)).await.unwrap().unwrap().id
-    }
-
     /// Records a body of these indicators at `seconds`.
     async fn poll(&self, feed: &str, texts: &[&str], seconds: i64) -> Delta {
         let records = texts.iter().map(|text| record(text)).collect();
@@ -153,13 +148,6 @@ impl Fixture {
     async fn rows_written(&self) -> i64 {
         sqlx::query_scalar("SELECT total_changes()")
             .fetch_one(&self.writer)
-            .await
-            .unwrap()
-    }
-
-    async fn count(&self, sql: &'static str) -> i64 {
-        sqlx::query_scalar(sql)
-            .fetch_one(&self.readers)
             .await
             .unwrap()
     }

@@ -196,7 +196,10 @@ impl Scene<'_> {
             }
             _ => "not read back since".to_owned(),
         };
-        let story = format!("{until}; first put there {since}, last set {set}, {confirmed}");
+        let mut story = format!("{until}; first put there {since}, last set {set}, {confirmed}");
+        if let Some(one) = self.quarantine_of(&row.lease.entry) {
+            story += &format!("; {}", self.quarantined(one));
+        }
         if let Some(doubt) = row.lease.doubt {
             let text = format!("in doubt, for its last {doubt} is not settled: {story}");
             return (Fate::Doubtful, text);
@@ -240,7 +243,7 @@ impl Scene<'_> {
                 "somebody else holds the same entry, and it is left alone".to_owned(),
             );
         }
-        if let Some(one) = self.quarantine.iter().find(|one| one.entry == *entry) {
+        if let Some(one) = self.quarantine_of(entry) {
             return (Fate::Quarantined, self.quarantined(one));
         }
         if standing
@@ -287,6 +290,10 @@ impl Scene<'_> {
             return (Fate::UnderTrial, text.to_owned());
         }
         (Fate::Pending, self.pending())
+    }
+
+    fn quarantine_of(&self, entry: &Entry) -> Option<&Quarantined> {
+        self.quarantine.iter().find(|one| one.entry == *entry)
     }
 
     fn quarantined(&self, one: &Quarantined) -> String {

@@ -10,7 +10,7 @@ use crate::stage::replan::{self, GuardMaterial, Heard};
 use crate::stage::{Context, StageError};
 
 use super::related::holders;
-use super::{CallLine, Claim, Story, Subject};
+use super::{ByHand, CallLine, Claim, Story, Subject};
 
 /// The calls that are told.
 const CALLS: usize = 10;
@@ -70,10 +70,25 @@ impl Asked<'_> {
             now: self.ctx.clock.now(),
             indicator: indicator.clone(),
             class: indicator.class(),
+            by_hand: self.by_hand(&related).await?,
             subjects: known.into_iter().map(|known| known.subject).collect(),
             firewalls,
             calls,
         })
+    }
+
+    /// What the operator said of any of `related`.
+    async fn by_hand(&self, related: &[Indicator]) -> Result<Vec<ByHand>, StageError> {
+        let words = self.ctx.ledger.hand_words().await?.into_iter();
+        let said = words.filter(|word| related.contains(&word.indicator));
+        let said = said.map(|word| ByHand {
+            indicator: word.indicator,
+            block: word.block,
+            at: word.at,
+            until: word.until,
+            reason: word.reason,
+        });
+        Ok(said.collect())
     }
 
     fn known(

@@ -9,7 +9,7 @@ mod fate;
 mod gather;
 mod related;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod why;
 mod words;
 
@@ -30,6 +30,8 @@ pub struct Story {
     pub class: Class,
     /// The indicator itself, then what holds it, the narrowest first; of the latter only what feeds list.
     pub subjects: Vec<Subject>,
+    /// What the operator said of any of these by hand.
+    pub by_hand: Vec<ByHand>,
     /// By name.
     pub firewalls: Vec<OnFirewall>,
     /// The latest calls that carried it or what holds it, newest first.
@@ -51,6 +53,21 @@ pub struct Subject {
     pub cleared: bool,
     /// 0 to 1: what its unexpired listings on blocklists are worth together; null without any.
     pub score: Option<f64>,
+}
+
+/// A word of the operator's.
+#[derive(Clone, Debug, Serialize)]
+pub struct ByHand {
+    /// Of what.
+    pub indicator: Indicator,
+    /// That it is to be blocked; else that it is not to be.
+    pub block: bool,
+    /// When it was said.
+    pub at: UnixTime,
+    /// Until when it counts; null is for good.
+    pub until: Option<UnixTime>,
+    /// Why.
+    pub reason: String,
 }
 
 /// One feed's listing.

@@ -1,5 +1,5 @@
 use crate::config::Config;
-use crate::ledger::{FeedState, Outcome};
+use crate::ledger::{FeedState, HandWord, Outcome};
 use crate::model::{Action, Direction, FeedTerms, List};
 use crate::plan::drift::Drift;
 use crate::stage::replan::{GuardMaterial, Heard};
@@ -7,7 +7,7 @@ use crate::status::testing::{DAY, Fixture, HOUR, MINUTE, NOW, answer, block, ioc
 
 use super::{Asked, Fate, Story};
 
-const CONFIG: &str = r#"
+pub const CONFIG: &str = r#"
 [guard]
 allow = ["45.155.205.99"]
 [[feed]]
@@ -68,7 +68,7 @@ fn fates(story: &Story) -> Vec<(&str, Fate)> {
 }
 
 /// Two firewalls, the second with ten places of ours; what they hold and refuse.
-async fn place() -> Fixture {
+pub async fn place() -> Fixture {
     let fixture = Fixture::new().await;
     let sure = FeedTerms {
         confidence: 90,
@@ -290,4 +290,26 @@ async fn a_guard_list_guards_and_is_no_feed() {
     let guards = &story.subjects[0].guards;
     assert!(guards.contains("resolvers"), "{guards}");
     assert_eq!(fates(&story), []);
+}
+
+#[tokio::test]
+async fn what_the_operator_said_is_told_with_the_reason() {
+    let fixture = place().await;
+    let (blocked, allowed) = (ioc("45.155.209.1"), ioc("45.155.207.1"));
+    let until = NOW.plus(DAY);
+    fixture
+        .ledger
+        .block_by_hand(&blocked, until, "incident \u{1b}7", NOW.minus(HOUR))
+        .await
+        .unwrap();
+    let word = HandWord {
+        indicator: allowed,
+        block: false,
+        until: Some(until),
+        reason: "a customer's".to_owned(),
+        at: NOW.minus(HOUR),
+    };
+    fixture.ledger.allow_by_hand(&word).await.unwrap();
+    let texts = text(&fixture, "45.155.209.1").await + "\n" + &text(&fixture, "45.155.207.1").await;
+    insta::assert_snapshot!(texts);
 }

@@ -4,10 +4,10 @@ use jiff::tz::Offset;
 
 use crate::model::{Direction, Indicator, List};
 use crate::status::escape::escape;
-use crate::status::layout::{count, heading, items, prose};
+use crate::status::layout::{bound, count, heading, items, prose};
 use crate::status::span::{TIED, stamp, when};
 
-use super::{CallLine, Claim, EntryStory, OnFirewall, Story};
+use super::{ByHand, CallLine, Claim, EntryStory, OnFirewall, Story};
 
 impl Story {
     /// All of it as text.
@@ -30,6 +30,14 @@ impl Story {
             .iter()
             .map(|subject| (&subject.indicator, escape(&subject.guards)));
         text += &items(guards);
+        if !self.by_hand.is_empty() {
+            text += &format!("\n{}", heading("By hand"));
+            text += &items(
+                self.by_hand
+                    .iter()
+                    .map(|word| (&word.indicator, word.text(self))),
+            );
+        }
         if !self.calls.is_empty() {
             text += &format!("\n{}", heading("Latest calls"));
             text += &items(
@@ -210,6 +218,22 @@ impl Claim {
     }
 }
 
+impl ByHand {
+    fn text(&self, story: &Story) -> String {
+        let what = if self.block {
+            "to be blocked"
+        } else {
+            "not to be blocked"
+        };
+        let until = match self.until {
+            None => ", for good".to_owned(),
+            Some(until) => format!(", until {} ({})", stamp(until), when(until, story.now)),
+        };
+        let (said, reason) = (when(self.at, story.now), escape(&self.reason));
+        format!("{what}{until}; said {said}: {reason}")
+    }
+}
+
 impl CallLine {
     fn text(&self) -> String {
         let at = self.sent_at.wall_clock(Offset::UTC);
@@ -230,13 +254,6 @@ impl CallLine {
         };
         let id = self.request_id.as_deref().unwrap_or("none");
         format!("{what}: {verdict}{code}; RequestId {}", escape(id))
-    }
-}
-
-fn bound(direction: Direction) -> &'static str {
-    match direction {
-        Direction::Out => "outbound",
-        Direction::In => "inbound",
     }
 }
 
