@@ -36,12 +36,8 @@ impl OnceSummary {
                 true
             }
         };
-        // What the cloud will not have stays off its list until a person has looked; so does what waits for a guard list.
-        let refused = [
-            LeftOut::Quarantined,
-            LeftOut::ClassRefused,
-            LeftOut::GuardsUnheard,
-        ];
+        // What the cloud will not have stays off its list until a person has looked.
+        let refused = [LeftOut::Quarantined, LeftOut::ClassRefused];
         let held = |plan: &Plan| {
             let left_out = |reason| plan.left_out.contains_key(reason);
             plan.held_deletes > 0 || refused.iter().any(left_out)

@@ -288,7 +288,7 @@ pub async fn say(
     let mut unheard = Vec::new();
     for feed in ctx.ledger.feeds().await? {
         if let Role::Guard(reach) = feed.role {
-            if is_unheard(&feed) {
+            if feed.configured && feed.last_good.is_none() {
                 unheard.push(feed.name);
             } else {
                 sets.extend(guard_list(ctx, &feed, reach).await?);
@@ -333,7 +333,6 @@ pub async fn standing(
         foreign: ledger.foreign_entries(row.id).await?,
         foreign_places: row.foreign,
         withdrawn: row.withdrawn,
-        unguarded: ledger.feeds().await?.iter().any(is_unheard),
         unseen_since: firewall.map_or(UnixTime::default(), |firewall| {
             reconcile::unseen_since(firewall, row)
         }),
@@ -445,11 +444,6 @@ fn guard_set(feed: &FeedRow, beliefs: &[Belief]) -> GuardSet {
             .map(|belief| belief.indicator.clone())
             .collect(),
     }
-}
-
-/// Whether this is a guard list of the config of which nobody knows what it guards.
-fn is_unheard(feed: &FeedRow) -> bool {
-    feed.role != Role::Feed && feed.configured && feed.last_good.is_none()
 }
 
 /// What a guard list holds: all that its last good body listed, however long ago. One that left the config guards

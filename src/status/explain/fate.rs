@@ -267,11 +267,6 @@ impl Scene<'_> {
             );
             return (Fate::ClassRefused, text);
         }
-        if standing.unguarded {
-            let text =
-                "nothing is added before every guard list has been heard once (`feedwall status`)";
-            return (Fate::GuardsUnheard, text.to_owned());
-        }
         match (wanted, self.config) {
             (Some(wanted), Some(config)) => self.contested(entry, wanted, config),
             // Only what is wanted, leased, foreign or quarantined is asked about.

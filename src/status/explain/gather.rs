@@ -55,9 +55,7 @@ impl Asked<'_> {
                 .iter()
                 .filter(|(_, listing)| listing.indicator == *one)
                 .filter_map(|(feed, listing)| {
-                    let feed = feeds.iter().find(|row| row.id == *feed)?;
-                    // What a guard list holds is told among the guards.
-                    (feed.role == Role::Feed).then_some((feed, listing))
+                    Some((feeds.iter().find(|row| row.id == *feed)?, listing))
                 })
                 .collect();
             if one == indicator || !claims.is_empty() {

@@ -153,8 +153,6 @@ pub enum Fate {
     Quota,
     /// It would end too soon to be worth a call.
     EndsTooSoon,
-    /// A guard list was never heard, so that nothing is added.
-    GuardsUnheard,
     /// The operator took everything back.
     Withdrawn,
     /// Nothing is added before every guard list was fetched well once.

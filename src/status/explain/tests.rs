@@ -272,26 +272,6 @@ async fn a_carved_network_is_blocked_in_part() {
     );
 }
 
-/// A guard list is told among the guards, and until it was heard once it is why nothing is added.
-#[tokio::test]
-async fn a_guard_list_guards_and_is_no_feed() {
-    let fixture = Fixture::new().await;
-    fixture.feeds(&[("nets", terms())]).await;
-    let (name, terms) = (crate::status::testing::name("resolvers"), terms());
-    let lists = [(&name, &terms, "1".to_owned())];
-    fixture.ledger.configure_guard_lists(lists).await.unwrap();
-    fixture.firewalls(&["prod"]).await;
-    fixture.fetch("nets", &["45.155.206.1"], 0, NOW).await;
-    let story = explain(&fixture, "45.155.206.1", true).await;
-    assert_eq!(fates(&story), [("prod", Fate::GuardsUnheard); 2]);
-    fixture.fetch("resolvers", &["45.155.206.1"], 0, NOW).await;
-    let story = explain(&fixture, "45.155.206.1", true).await;
-    assert_eq!(story.subjects[0].listings.len(), 1);
-    let guards = &story.subjects[0].guards;
-    assert!(guards.contains("resolvers"), "{guards}");
-    assert_eq!(fates(&story), []);
-}
-
 #[tokio::test]
 async fn what_the_operator_said_is_told_with_the_reason() {
     let fixture = place().await;
