@@ -4,6 +4,7 @@ mod approve;
 mod ask;
 mod by_hand;
 mod calls;
+mod catalog;
 mod check;
 mod check_online;
 mod demo;
