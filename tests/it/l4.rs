@@ -487,7 +487,7 @@ fn a_plan_sends_nothing_and_needs_no_ledger() {
         assert_eq!(said.code, 0, "{}", said.err);
         assert_eq!(
             said.out,
-            "web.csv: 2 rules of the set `web`: 0 stand, 2 to make, 0 to change, 0 left the file\n  \
+            "web.csv: 2 rules of the set `web`: 0 there, 2 to make, 0 to change, 0 left the file\n  \
              make: line 2, TCP 1000 to 93.184.216.34 port 1000 on zone-24wjy25v1cwi/sid-2qwk27xf7j9g\n  \
              make: line 3, TCP 1001 to 93.184.216.34 port 1001 on zone-24wjy25v1cwi/sid-2qwk27xf7j9g\n"
         );

@@ -194,7 +194,7 @@ async fn list(cli: &Cli, args: &ListArgs) -> anyhow::Result<Exit> {
         let rules: Vec<_> = rules.iter().map(show::row_json).collect();
         print_json(&json!({ "rules": rules }))?;
     } else {
-        print(show::list(&rules).trim_end())?;
+        print(show::list(&rules, Clock::system().now()).trim_end())?;
     }
     Ok(Exit::Done)
 }
@@ -206,7 +206,7 @@ async fn delete(cli: &Cli, args: &DeleteArgs) -> anyhow::Result<Exit> {
     let (desk, ledger) = desk(&config, Ledger::open_existing(&config.ledger.path).await?)?;
     let rules = args.choose(ledger.l4_rules().await?)?;
     if !cli.json {
-        print(show::list(&rules).trim_end())?;
+        print(show::list(&rules, Clock::system().now()).trim_end())?;
     }
     let sure = args.dry_run || args.yes || rules.is_empty() || agreed(rules.len())?;
     if args.dry_run || !sure || rules.is_empty() {
