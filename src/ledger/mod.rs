@@ -13,11 +13,13 @@ mod firewalls;
 mod guard_lists;
 mod hand;
 mod l4;
+mod learned;
 mod leases;
 mod listing_rows;
 mod listings;
 mod lock;
 mod open;
+mod quarantine;
 mod read;
 mod read_back;
 mod snapshots;
@@ -44,12 +46,12 @@ pub use self::l4::{L4Action, L4CallRow, L4Item, L4RuleRow, L4Settlement, NewL4Ca
 pub use self::leases::{LeaseCounts, LeaseRow};
 pub use self::listings::Delta;
 pub use self::lock::{DaemonLock, L4Lock};
+pub use self::quarantine::Quarantined;
 pub use self::read::FeedListings;
 pub use self::read_back::ReadState;
 pub use self::snapshots::{GoodBody, HeldSnapshot};
 pub use self::story::ClassCount;
 pub use self::sweep::Swept;
-pub use self::trials::Quarantined;
 
 type Result<T> = std::result::Result<T, LedgerError>;
 type Tx = Transaction<'static, Sqlite>;

@@ -14,6 +14,7 @@
 mod support;
 
 mod asking;
+mod chaos;
 mod cloudside;
 mod converge;
 mod crash;
