@@ -5,6 +5,7 @@ mod ask;
 mod backup;
 mod by_hand;
 mod calls;
+mod catalog;
 mod check;
 mod check_online;
 mod demo;

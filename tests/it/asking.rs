@@ -239,7 +239,28 @@ fn feeds_are_shown_and_tried_without_recording() {
         assert_eq!(said.code, 1);
         assert!(said.err.contains(sentence), "{}", said.err);
     }
-    assert_eq!(place.feedwall(&["feeds", "catalog"]).code, 2);
+}
+
+#[test]
+fn the_catalogue_needs_neither_config_nor_ledger() {
+    let nowhere = ["--config", "/nonexistent/feedwall.toml"];
+    let all = feedwall(&[&nowhere[..], &["feeds", "catalog", "--json"]].concat());
+    assert_eq!(all.code, 0, "{}", all.err);
+    let all: Value = serde_json::from_str(&all.out).unwrap();
+    let drop = all.as_array().unwrap().iter();
+    let drop = drop
+        .clone()
+        .find(|one| one["name"] == "spamhaus-drop")
+        .unwrap();
+    assert_eq!(
+        (&drop["format"], &drop["floor_s"]),
+        (&"ndjson".into(), &3600.into())
+    );
+    let one = feedwall(&[&nowhere[..], &["feeds", "catalog", "feodo"]].concat());
+    assert!(one.out.contains("preset = \"feodo\""), "{}", one.out);
+    let slip = feedwall(&[&nowhere[..], &["feeds", "catalog", "feodoo"]].concat());
+    assert_eq!(slip.code, 2);
+    assert!(slip.err.contains("did you mean `feodo`?"), "{}", slip.err);
 }
 
 #[test]
