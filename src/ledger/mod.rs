@@ -4,9 +4,11 @@
 //! more than one chunk of a load; separate readers. Commits are `synchronous = NORMAL`, but for the journal
 //! of calls, which must be on the disk before a call leaves.
 
+mod backup;
 mod bulk;
 mod by_hand;
 mod calls;
+mod drop_feed;
 mod error;
 mod feeds;
 mod firewalls;
