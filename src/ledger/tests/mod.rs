@@ -4,6 +4,7 @@ mod flaws;
 mod history;
 mod listings;
 mod opening;
+mod samples;
 
 use std::time::Duration;
 
