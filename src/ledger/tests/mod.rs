@@ -6,6 +6,7 @@ mod keeping;
 mod listings;
 mod opening;
 mod sweep;
+mod samples;
 
 use std::time::Duration;
 
