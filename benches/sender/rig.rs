@@ -6,7 +6,7 @@ use std::io::{BufRead, BufReader, Read, Write as _};
 use std::net::{Ipv4Addr, TcpStream};
 use std::ops::Range;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -29,6 +29,8 @@ pub struct Rig {
     folder: TempDir,
     address: String,
     _cloud: Process,
+    /// What the cloud writes to; it would end if nobody held the other end.
+    _said: BufReader<ChildStdout>,
 }
 
 /// A process that is killed when it is dropped, and buried.
@@ -55,8 +57,9 @@ impl Rig {
             .spawn()?;
         let said = cloud.stdout.take().ok_or("the cloud says nothing")?;
         let cloud = Process(cloud);
+        let mut said = BufReader::new(said);
         let mut line = String::new();
-        BufReader::new(said).read_line(&mut line)?;
+        said.read_line(&mut line)?;
         let address = line
             .split_once("http://")
             .and_then(|(_, rest)| rest.split_once(';'))
@@ -66,6 +69,7 @@ impl Rig {
             folder,
             address,
             _cloud: cloud,
+            _said: said,
         };
         rig.write("addresses.txt", "")?;
         rig.write("domains.txt", "")?;

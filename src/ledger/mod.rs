@@ -4,9 +4,11 @@
 //! more than one chunk of a load; separate readers. Commits are `synchronous = NORMAL`, but for the journal
 //! of calls, which must be on the disk before a call leaves.
 
+mod backup;
 mod bulk;
 mod by_hand;
 mod calls;
+mod drop_feed;
 mod error;
 mod feeds;
 mod firewalls;
@@ -22,6 +24,7 @@ mod open;
 mod quarantine;
 mod read;
 mod read_back;
+mod samples;
 mod snapshots;
 mod story;
 mod sweep;
@@ -49,6 +52,7 @@ pub use self::lock::{DaemonLock, L4Lock};
 pub use self::quarantine::Quarantined;
 pub use self::read::FeedListings;
 pub use self::read_back::ReadState;
+pub use self::samples::{CallTotal, Sample};
 pub use self::snapshots::{GoodBody, HeldSnapshot};
 pub use self::story::ClassCount;
 pub use self::sweep::Swept;

@@ -23,6 +23,7 @@ mod demo;
 mod failing_paths;
 mod first_sync;
 mod forms;
+mod keeping;
 mod l4;
 mod reload;
 mod structure;

@@ -4,8 +4,11 @@ mod calls;
 mod desk;
 mod flaws;
 mod history;
+mod keeping;
 mod listings;
 mod opening;
+mod samples;
+mod sweep;
 mod trials;
 
 use std::time::Duration;
@@ -99,11 +102,6 @@ impl Fixture {
         self.feed_row(text).await
     }
 
-    async fn firewall(&self, text: &str) -> i64 {
-        self.configure_firewalls([&name(text)]).await.unwrap();
-        self.ledger.firewall(&name(text)).await.unwrap().unwrap().id
-    }
-
     async fn feed_row(&self, text: &str) -> FeedRow {
         self.ledger.feed(&name(text)).await.unwrap().unwrap()
     }
@@ -160,11 +158,18 @@ impl Fixture {
             .unwrap()
     }
 
+    /// The one number that a statement gives.
     async fn count(&self, sql: &'static str) -> i64 {
         sqlx::query_scalar(sql)
             .fetch_one(&self.readers)
             .await
             .unwrap()
+    }
+
+    /// The key of a firewall, which is put into the config in place of any other.
+    async fn firewall(&self, text: &str) -> i64 {
+        self.configure_firewalls([&name(text)]).await.unwrap();
+        self.ledger.firewall(&name(text)).await.unwrap().unwrap().id
     }
 
     async fn execute(&self, sql: &'static str) {
