@@ -10,7 +10,7 @@ use crate::model::UnixTime;
 use crate::plan::Batch;
 use crate::stage::{Context, StageError, trouble};
 
-use super::link::Link;
+use super::link::{Link, correct_clock};
 
 /// How often a batch is sent in one round.
 pub(super) const ATTEMPTS: u32 = 6;
@@ -33,7 +33,6 @@ pub(super) struct Sent {
     pub(super) outcome: Outcome,
     pub(super) upshot: Upshot,
     pub(super) trouble: String,
-    pub(super) told_with: i64,
     pub(super) keys: Arc<Keys>,
 }
 
@@ -86,6 +85,10 @@ pub(super) async fn send_one(
         settlement.outcome = Outcome::NotApplied;
         upshot = Upshot::ReadFirst;
     }
+    // The clock first, so that the time of the settlement is right.
+    if let Upshot::ClockOff { ahead } = upshot {
+        correct_clock(ctx, told_with, ahead).await?;
+    }
     ctx.ledger
         .settle(id, &settlement, ctx.clock.now_ms())
         .await?;
@@ -94,7 +97,6 @@ pub(super) async fn send_one(
         outcome: settlement.outcome,
         upshot,
         trouble: trouble::sentence(&reply.answer, &config.endpoint, &keys),
-        told_with,
         keys,
     }))
 }

@@ -85,7 +85,7 @@ impl Link {
         let told_with = ctx.clock.offset();
         let reply = self.client.send(call, &keys, permit, ctx.clock.now()).await;
         match reply.verdict() {
-            Verdict::Resign { ahead } => correct_clock(ctx, told_with, ahead),
+            Verdict::Resign { ahead } => correct_clock(ctx, told_with, ahead).await?,
             Verdict::Reauthenticate | Verdict::Stop => {
                 self.refused_keys.store(true, Ordering::Relaxed);
             }
@@ -143,12 +143,18 @@ async fn last_reader(ctx: &Context, link: &Link) -> Result<Option<Predecessor>, 
     })
 }
 
-/// Takes the cloud's word for the time from now on, and says so once.
-pub(super) fn correct_clock(ctx: &Context, told_with: i64, ahead: i64) {
+/// Takes the cloud's word for the time from now on, says so once, and remembers it for the next run.
+pub(super) async fn correct_clock(
+    ctx: &Context,
+    told_with: i64,
+    ahead: i64,
+) -> Result<(), StageError> {
     if ctx.clock.correct(told_with, ahead) {
         tracing::warn!(
             seconds = ahead,
             "this machine's clock is off by this much against the cloud's; calls are signed with the cloud's time. Set the clock right"
         );
+        ctx.ledger.remember_clock_offset(ctx.clock.offset()).await?;
     }
+    Ok(())
 }

@@ -17,7 +17,7 @@ use crate::plan::{Batch, Suspects};
 use crate::stage::{Context, StageError, replan};
 
 use super::attempt::{ATTEMPTS, Attempt, Sent, rest, send_one};
-use super::link::{Link, correct_clock};
+use super::link::Link;
 use super::{HALT, SendSummary, Stop, backoff};
 
 /// Calls in a row that may fail before the firewall is left alone.
@@ -133,10 +133,7 @@ impl Round<'_> {
             }
             Upshot::Full => self.full(entries),
             Upshot::NewKeys => self.renew_keys(&sent).await,
-            Upshot::ClockOff { ahead } => {
-                correct_clock(self.ctx, sent.told_with, *ahead);
-                self.failures_in_row += 1;
-            }
+            Upshot::ClockOff { .. } => self.failures_in_row += 1,
             Upshot::ReadFirst => self.read_first(&sent.trouble),
             Upshot::Halt => self.halt(sent.trouble.clone()),
         }
