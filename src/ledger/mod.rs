@@ -22,6 +22,7 @@ mod lock;
 mod open;
 mod read;
 mod read_back;
+mod recent;
 mod snapshots;
 mod story;
 mod sweep;
@@ -31,6 +32,7 @@ mod trials;
 mod tests;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::sqlite::SqlitePool;
@@ -67,6 +69,9 @@ pub const LEARNED_FOR: Duration = Duration::from_secs(86_400);
 pub struct Ledger {
     writer: SqlitePool,
     readers: SqlitePool,
+    /// One connection that never writes, by which a change is seen.
+    watcher: SqlitePool,
+    recent: Arc<recent::Recent>,
     path: PathBuf,
 }
 
@@ -89,6 +94,7 @@ impl Ledger {
 
     /// Checkpoints and closes every connection. Call it before the process ends.
     pub async fn close(&self) {
+        self.watcher.close().await;
         self.readers.close().await;
         self.writer.close().await;
     }
