@@ -56,8 +56,7 @@ pub(super) async fn run(
         if read_back(&session, &link, &cancel).await?.is_some() {
             continue;
         }
-        let plan =
-            replan::turn(&session.ctx, &session.guards, &link.config, &session.heard).await?;
+        let plan = session.plan(&link).await?;
         if plan.batches.is_empty() {
             let until = next_due(&session, &link, &plan).await?;
             wait(&session, &cancel, hand, until, Some(changed)).await?;
