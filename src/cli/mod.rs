@@ -48,6 +48,16 @@ pub struct Cli {
     /// Say more; twice: everything.
     #[arg(long, short, global = true, action = clap::ArgAction::Count)]
     pub verbose: u8,
+    /// How events are written to the log.
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        value_name = "FORMAT",
+        default_value = "auto",
+        env = "FEEDWALL_LOG_FORMAT"
+    )]
+    pub log_format: logs::Format,
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
@@ -115,11 +125,15 @@ const EXIT_CODES: [(&str, &str); 5] = [
 ];
 
 /// What the environment says, for `--help` and the manual.
-const ENVIRONMENT: [(&str, &str); 6] = [
+const ENVIRONMENT: [(&str, &str); 7] = [
     ("FEEDWALL_CONFIG", "The config file, as --config."),
     (
         "FEEDWALL_LOG",
         "What is logged, such as feedwall=debug; goes before --verbose.",
+    ),
+    (
+        "FEEDWALL_LOG_FORMAT",
+        "auto, text, json or journal, as --log-format.",
     ),
     ("NO_COLOR", "Set to anything: no colours."),
     (

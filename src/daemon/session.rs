@@ -15,7 +15,7 @@ use crate::stage::replan::{GuardMaterial, Heard};
 use crate::stage::send::{self, Link};
 use crate::stage::{Context, StageError};
 
-use super::{fetcher, firewall, intake, watch};
+use super::{Pulse, fetcher, firewall, intake, watch};
 
 /// How long calls and polls that are under way may take to end when the daemon stops.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -32,6 +32,8 @@ pub struct Session {
     pub links: Vec<Arc<Link>>,
     /// Rung whenever listings changed, so that firewalls plan anew.
     pub(super) changed: Arc<Notify>,
+    /// Whether the loops still move.
+    pub pulse: Arc<Pulse>,
 }
 
 impl Session {
@@ -67,6 +69,7 @@ impl Session {
             },
             links,
             changed: Arc::default(),
+            pulse: Arc::default(),
         })
     }
 
