@@ -32,6 +32,10 @@ CREATE TABLE feeds (
     reach         TEXT,
     listed        INTEGER NOT NULL DEFAULT 0,
     rejected      INTEGER NOT NULL DEFAULT 0,
+    -- Moves with every change of a listing, so that a plan knows what it need not read again.
+    revision      INTEGER NOT NULL DEFAULT 0,
+    -- When the operator last withdrew all its listings: that they go is his word, and no brake holds it.
+    dropped_at    INTEGER,
     last_poll     INTEGER,
     last_good     INTEGER,
     last_change   INTEGER,
@@ -67,10 +71,17 @@ CREATE INDEX listings_ending ON listings (expires_at) WHERE expires_at IS NOT NU
 CREATE TABLE held_snapshots (
     feed_id     INTEGER PRIMARY KEY REFERENCES feeds (id),
     body_sha256 BLOB    NOT NULL,
-    body        BLOB    NOT NULL,
     reason      TEXT    NOT NULL,
     held_at     INTEGER NOT NULL,
     approved_at INTEGER
+) STRICT;
+
+-- The body of a held snapshot in pieces, so that none of them keeps a settle waiting.
+CREATE TABLE held_parts (
+    feed_id INTEGER NOT NULL REFERENCES feeds (id),
+    part    INTEGER NOT NULL,
+    bytes   BLOB    NOT NULL,
+    UNIQUE (feed_id, part)
 ) STRICT;
 
 CREATE TABLE firewalls (

@@ -1,5 +1,8 @@
 //! `feedwall approve FEED`: take the snapshot that is held for a feed, exactly that body, as the new
-//! baseline. `approve --firewall NAME`: let the deletes go that `max_delete` holds. `--json` gives `{feed, reason, held_since, sha256, approved_at, daemon_running}`.
+//! baseline. `--json` gives `{feed, reason, held_since, sha256, approved_at, daemon_running}`.
+//!
+//! `feedwall approve --firewall NAME`: let the deletes go that `max_delete` holds. `--json` gives
+//! `{firewall, approved_deletes, daemon_running}`.
 
 use anyhow::bail;
 use serde_json::json;

@@ -2,12 +2,15 @@
 
 mod approve;
 mod ask;
+mod backup;
 mod by_hand;
 mod calls;
+mod catalog;
 mod check;
 mod check_online;
 pub mod completions;
 mod demo;
+mod drop_feed;
 mod explain;
 mod export;
 mod feeds;
@@ -102,6 +105,8 @@ pub enum Command {
     Withdraw(withdraw::WithdrawArgs),
     /// Want again what the feeds want, after `withdraw`.
     Resume(withdraw::ResumeArgs),
+    /// Copy the ledger to a new file, while the daemon runs.
+    Backup(backup::Args),
     /// Layer-4 proxy rules from a file: plan, apply, list, delete.
     L4(l4::Args),
     /// A simulated cloud on loopback, to try feedwall against.
@@ -205,6 +210,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Export(args) => export::run(&cli, args).await,
         Command::Withdraw(args) => withdraw::withdraw(&cli, args).await,
         Command::Resume(args) => withdraw::resume(&cli, args).await,
+        Command::Backup(args) => backup::run(&cli, args).await,
         Command::L4(args) => l4::run(&cli, args).await,
         Command::Sim(args) => sim::run(&cli, args).await,
         Command::Completions(args) => completions::run(args),

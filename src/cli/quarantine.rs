@@ -1,12 +1,15 @@
 //! `feedwall quarantine`: what the cloud refused alone. `--json` gives an array of
-//! [`QuarantineReport`].
+//! [`QuarantineReport`]; `release` gives `{released, daemon_running}`.
 
+use anyhow::bail;
 use clap::Subcommand;
+use serde_json::json;
 
-use crate::model::Indicator;
 use crate::status::calls::{self, QuarantineReport};
+use crate::status::layout::count;
 
 use super::ask::Ground;
+use super::explain::indicator;
 use super::{Cli, Exit, print, print_json};
 
 /// `feedwall quarantine`
@@ -24,33 +27,41 @@ enum Command {
     Release {
         /// An address, a network or a domain; without it, everything.
         #[arg(value_name = "IOC")]
-        #[arg(value_parser = Indicator::try_new)]
-        indicator: Option<Indicator>,
+        ioc: Option<String>,
     },
 }
 
 pub(super) async fn run(cli: &Cli, args: &Args) -> anyhow::Result<Exit> {
     match &args.command {
         None | Some(Command::List) => list(cli).await,
-        Some(Command::Release { indicator }) => release(cli, indicator.as_ref()).await,
+        Some(Command::Release { ioc }) => release(cli, ioc.as_deref()).await,
     }
 }
 
-async fn release(cli: &Cli, indicator: Option<&Indicator>) -> anyhow::Result<Exit> {
+async fn release(cli: &Cli, ioc: Option<&str>) -> anyhow::Result<Exit> {
+    let indicator = ioc.map(indicator).transpose()?;
     let ground = Ground::open(cli).await?;
     let mut released = 0;
     for row in ground.ledger().firewalls().await? {
-        released += ground
-            .ledger()
-            .release_quarantine(row.id, indicator)
+        let ledger = ground.ledger();
+        released += ledger
+            .release_quarantine(row.id, indicator.as_ref())
             .await?;
+    }
+    if let (0, Some(indicator)) = (released, &indicator) {
+        bail!(
+            "{indicator} is not quarantined; `feedwall explain {indicator}` says how it is with it"
+        );
     }
     ground.ledger().raise_hand().await?;
     if cli.json {
-        print_json(&serde_json::json!({ "released": released }))?;
+        print_json(&json!({ "released": released, "daemon_running": ground.daemon_running() }))?;
+    } else if released == 0 {
+        print("nothing is quarantined")?;
     } else {
+        let entries = count(released, "entry is", "entries are");
         print(format_args!(
-            "{released} entries are released; the next plan sends them again"
+            "{entries} released; the next plan sends what is still wanted"
         ))?;
     }
     ground.close().await;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use toml::de::DeTable;
+use url::Url;
 
 use crate::catalog::{self, Preset, Standing};
 use crate::fetch::{Limits, Source};
@@ -125,6 +126,19 @@ fn with_preset(
     let publisher = preset.filter(|preset| preset::is_asked(preset, &source));
     let (terms, bounds) = (terms(&mut section), bounds(&mut section, publisher));
     build(name, source, preset, body, terms, &bounds)
+}
+
+/// The feed that a preset stands for, by the preset's own name; `None` where it has no address.
+pub(super) fn of_preset(preset: &'static Preset) -> Option<Feed> {
+    let url = preset.keys().get("url")?.get_ref().as_str()?;
+    let (url, name) = (Url::parse(url).ok()?, Name::try_new(&preset.name).ok()?);
+    let mut feed = with_preset(name, Source::http(url), defaults::MIN_PREFIX, Some(preset));
+    let item = preset.keys().get("format");
+    let protocol = item.and_then(|item| words::format(item).ok());
+    if let (Some((_, protocol)), Some(url)) = (protocol, feed.source.url()) {
+        feed.source = protocol.source(url.clone().into());
+    }
+    Some(feed)
 }
 
 /// A source without what goes along with a request.

@@ -48,6 +48,7 @@ use std::time::Duration;
 use jiff::tz::Offset;
 use url::Url;
 
+use crate::catalog::Preset;
 pub use crate::cloud::CredentialSource;
 use crate::fetch::{Limits, Source};
 use crate::model::{Brakes, FeedTerms, Indicator, Name};
@@ -214,6 +215,24 @@ impl Feed {
     #[must_use]
     pub fn plain(name: Name, source: Source, min_prefix: MinPrefix) -> Self {
         feed::plain(name, source, min_prefix)
+    }
+
+    /// The feed that a preset stands for, by the preset's own name; `None` where it has no address.
+    #[must_use]
+    pub fn of_preset(preset: &'static Preset) -> Option<Self> {
+        feed::of_preset(preset)
+    }
+
+    /// How its body is read, in the config's word.
+    #[must_use]
+    pub fn format(&self) -> &'static str {
+        words::format_word(self.recipe.format, words::Protocol::of(&self.source))
+    }
+
+    /// Which way its listings block, in the config's word.
+    #[must_use]
+    pub fn direction(&self) -> &'static str {
+        value::word_of(words::DIRECTIONS, &self.terms.directions)
     }
 }
 

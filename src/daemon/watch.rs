@@ -63,6 +63,7 @@ pub(super) async fn sweep(session: &Session) -> anyhow::Result<()> {
             calls = swept.calls,
             feeds = swept.feeds,
             firewalls = swept.firewalls,
+            bytes = swept.bytes,
             "swept what was long dead"
         );
     }

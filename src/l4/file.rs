@@ -14,7 +14,7 @@
 //! origin_port = "90"                       # or a range as long as the ports'
 //! pass_through = "TOA"                     # absent: OFF
 //! session_persist = "1h"                   # absent: off
-//! tag = "web"
+//! tag = "web"                              # absent: none; a tag that stands cannot be taken away, only changed
 //! ```
 //!
 //! A CSV has a header of the same names, and blanks or semicolons between several ports or origins of one cell. Its
@@ -215,7 +215,8 @@ fn toml_texts(item: &Spanned<DeValue<'_>>, list: bool) -> Option<Vec<String>> {
 }
 
 fn read_csv(text: &str, faults: &mut Vec<Fault>) -> Written {
-    let text = text.trim_start_matches('\u{feff}');
+    // The reader takes a comment that no line feed ends for a row of one empty cell.
+    let text = &format!("{}\n", text.trim_start_matches('\u{feff}'));
     let mut reader = csv::ReaderBuilder::new()
         .trim(csv::Trim::All)
         .comment(Some(b'#'))

@@ -128,6 +128,17 @@ fn protocols_proxies_and_zones_have_ports_of_their_own() {
     assert_eq!(faults.faults()[0].line, 6);
 }
 
+#[test]
+fn a_comment_may_end_a_file_without_a_line_feed() {
+    assert_eq!(
+        read(&format!("{WEB_CSV}# the end"), "web.csv")
+            .unwrap()
+            .rules
+            .len(),
+        2
+    );
+}
+
 proptest! {
     /// Whatever is cut out of a good file or thrown into it, there is an answer, and each fault is on a line that exists.
     #[test]

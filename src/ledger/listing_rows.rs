@@ -134,7 +134,8 @@ impl Rows {
                    WHERE feed_id = ?1 AND key IN (SELECT unhex(value) FROM json_each(?2))";
         self.delist(age, &changes.aging, self.stamp.aged).await?;
         // With the rows goes the word that there was a change.
-        let changed = sqlx::query("UPDATE feeds SET last_change = ?2 WHERE id = ?1");
+        let changed =
+            sqlx::query("UPDATE feeds SET last_change = ?2, revision = revision + 1 WHERE id = ?1");
         let stamp = self.stamp;
         self.execute(changed.bind(stamp.feed).bind(stamp.now))
             .await?;

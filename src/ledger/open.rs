@@ -7,7 +7,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+    SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
+    SqliteSynchronous,
 };
 
 use super::{Ledger, LedgerError, Result};
@@ -25,9 +26,9 @@ const SOUND_SQLITE: [u32; 3] = [3, 51, 3];
 /// out in the middle of a transaction only to read them again.
 const WRITER_CACHE: &str = "-16000";
 
-/// Pages in the write-ahead log before a commit moves them into the file: 16 MB, so that a page which many
+/// Pages in the write-ahead log before a commit moves them into the file: 8 MB, so that a page which many
 /// settles change is moved once.
-const CHECKPOINT: &str = "4000";
+const CHECKPOINT: &str = "2000";
 
 /// Bytes to which the write-ahead log is cut back after a load.
 const LOG_LIMIT: &str = "67108864";
@@ -67,6 +68,8 @@ impl Ledger {
         let options = SqliteConnectOptions::new()
             .filename(path)
             .create_if_missing(create)
+            // Only a file that is being made takes this: what is swept goes back to the disk, some pages at a time.
+            .auto_vacuum(SqliteAutoVacuum::Incremental)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Normal)
             .foreign_keys(true)

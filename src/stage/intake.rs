@@ -1,18 +1,21 @@
 //! One feed's turn: fetch, compare, parse, judge, record.
 
+mod end;
+
 use std::io::{self, Read as _};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use crate::config::Feed;
-use crate::fetch::{self, Body, Fetched, Fetcher, Limits, Past, Validators};
-use crate::ledger::{Delta, FeedRow, FeedState, GoodBody, LedgerError, PollOutcome};
+use crate::fetch::{Body, Fetched, Fetcher, Limits, Validators};
+use crate::ledger::{Delta, FeedRow, FeedState, LedgerError};
 use crate::model::{FeedTerms, Mode, Name, UnixTime};
-use crate::parse::{Recipe, Record, Snapshot, Text};
+use crate::parse::{Recipe, Snapshot, Text};
 
+use self::end::{fail, freeze, hold, moved, record, renew, retire};
 use super::contract;
-use super::frozen::{self, frozen};
+use super::frozen;
 use super::{Context, StageError};
 
 /// What a poll did.
@@ -60,9 +63,6 @@ struct Parsed {
 
 /// So much of a body's beginning is looked at for what it says of itself.
 const HEAD: u64 = 16 << 10;
-
-/// Bodies larger than this are not kept while they are held.
-const LARGEST_HELD: u64 = 64 << 20;
 
 /// Polls one feed and records what it brings. A feed that fails is part of the summary, not an error.
 ///
@@ -216,74 +216,6 @@ async fn record_approved(
     }
 }
 
-async fn record(
-    ctx: &Context,
-    feed: &Feed,
-    row: &FeedRow,
-    body: &Body,
-    snapshot: Snapshot,
-) -> Result<PollEnd, StageError> {
-    let now = ctx.clock.now();
-    let rejected = snapshot.rejects().total();
-    let good = GoodBody {
-        recipe: feed.recipe.fingerprint(),
-        validators: body.validators.clone(),
-        sha256: body.sha256,
-        rejected,
-        next_poll: next_poll(feed, row, 0, None, now),
-    };
-    // Boxed, because the compiler cannot yet see that a future over this iterator may change threads.
-    let records: Box<dyn Iterator<Item = Record> + Send + '_> =
-        Box::new(snapshot.rows().map(crate::parse::Row::to_record));
-    if let Some(reach) = snapshot.tally().reach {
-        ctx.ledger.set_reach(row.id, reach).await?;
-    }
-    let delta = ctx.ledger.record_body(row, &good, records, now).await?;
-    if let Some(note) = moved(feed, body) {
-        ctx.ledger.note_on_feed(row.id, &note).await?;
-    }
-    Ok(PollEnd::Recorded { delta, rejected })
-}
-
-/// The body is the one that was recorded last.
-async fn renew(
-    ctx: &Context,
-    feed: &Feed,
-    row: &FeedRow,
-    note: Option<String>,
-    now: UnixTime,
-) -> Result<PollEnd, StageError> {
-    let since = row.body_since.unwrap_or(now);
-    if let Some(why) = frozen(feed.max_stale, since, now) {
-        return freeze(ctx, feed, row, why, now).await;
-    }
-    let outcome = PollOutcome {
-        at: now,
-        next_poll: next_poll(feed, row, 0, None, now),
-        state: FeedState::Good,
-        trouble: note,
-    };
-    ctx.ledger.record_poll(row.id, &outcome).await?;
-    Ok(PollEnd::Unchanged)
-}
-
-async fn freeze(
-    ctx: &Context,
-    feed: &Feed,
-    row: &FeedRow,
-    why: String,
-    now: UnixTime,
-) -> Result<PollEnd, StageError> {
-    let outcome = PollOutcome {
-        at: now,
-        next_poll: next_poll(feed, row, 0, None, now),
-        state: FeedState::Frozen,
-        trouble: Some(why.clone()),
-    };
-    ctx.ledger.record_poll(row.id, &outcome).await?;
-    Ok(PollEnd::Frozen(why))
-}
-
 /// The first body of a feed may have been the same for years. Later ones changed under our eyes, whatever date is
 /// written into them.
 fn frozen_from_the_first(
@@ -299,99 +231,6 @@ fn frozen_from_the_first(
     let last_modified = body.validators.last_modified.as_deref();
     let made_at = frozen::made_at(&parsed.head, last_modified, now)?;
     frozen::frozen(feed.max_stale, made_at, now)
-}
-
-/// Its publisher has ended it, or the catalogue knows so. It is asked once a day, for the case that it was a mistake.
-async fn retire(
-    ctx: &Context,
-    feed: &Feed,
-    row: &FeedRow,
-    why: String,
-) -> Result<PollEnd, StageError> {
-    const AGAIN: Duration = Duration::from_secs(86_400);
-    let now = ctx.clock.now();
-    let trouble = format!("{why}. Its last listings end in their time; take it out of the config");
-    let outcome = PollOutcome {
-        at: now,
-        next_poll: next_poll(feed, row, 0, Some(AGAIN), now),
-        state: FeedState::Retired,
-        trouble: Some(trouble.clone()),
-    };
-    ctx.ledger.record_poll(row.id, &outcome).await?;
-    Ok(PollEnd::Retired(trouble))
-}
-
-/// What to say of a feed whose address leads elsewhere for good.
-fn moved(feed: &Feed, body: &Body) -> Option<String> {
-    let to = fetch::redact(body.moved_to.as_ref()?);
-    Some(format!(
-        "{} has moved for good to {to}: write that as its `url`, for the old address will not lead there for ever",
-        feed.source
-    ))
-}
-
-async fn fail(
-    ctx: &Context,
-    feed: &Feed,
-    row: &FeedRow,
-    trouble: String,
-    retry_after: Option<Duration>,
-    now: UnixTime,
-) -> Result<PollEnd, StageError> {
-    let outcome = PollOutcome {
-        at: now,
-        next_poll: next_poll(feed, row, row.failures + 1, retry_after, now),
-        state: FeedState::Failed,
-        trouble: Some(trouble.clone()),
-    };
-    ctx.ledger.record_poll(row.id, &outcome).await?;
-    Ok(PollEnd::Failed(trouble))
-}
-
-async fn hold(
-    ctx: &Context,
-    feed: &Feed,
-    row: &FeedRow,
-    body: &Body,
-    doubt: String,
-) -> Result<PollEnd, StageError> {
-    let now = ctx.clock.now();
-    let trouble = if body.stored > LARGEST_HELD {
-        format!("{doubt}; the body is too large to be kept for an approval")
-    } else {
-        let bytes = body.bytes().map_err(StageError::Spool)?;
-        ctx.ledger
-            .hold_snapshot(row.id, &body.sha256, &bytes, &doubt, now)
-            .await?;
-        format!(
-            "{doubt}; the last good listings stay. Look at it, then `feedwall approve {}` takes it",
-            feed.name
-        )
-    };
-    let outcome = PollOutcome {
-        at: now,
-        next_poll: next_poll(feed, row, 0, None, now),
-        state: FeedState::Held,
-        trouble: Some(trouble.clone()),
-    };
-    ctx.ledger.record_poll(row.id, &outcome).await?;
-    Ok(PollEnd::Held(trouble))
-}
-
-fn next_poll(
-    feed: &Feed,
-    row: &FeedRow,
-    failures: u32,
-    retry_after: Option<Duration>,
-    now: UnixTime,
-) -> UnixTime {
-    let past = Past {
-        last: now,
-        polls: row.polls + 1,
-        failures,
-        retry_after,
-    };
-    fetch::next_poll(&feed.name, feed.interval, feed.floor, &past)
 }
 
 /// Parses on a thread of its own: it is work for a processor, and not short.

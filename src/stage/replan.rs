@@ -137,6 +137,8 @@ impl Ingredients {
         let say = say(ctx, guards, firewall.terms.grid, heard, now).await?;
         let mut standing = standing(ctx, Some(firewall), &row, now).await?;
         standing.exempt = by_own_guards(&say, &standing.leases);
+        let dropped = by_dropped_feeds(ctx, &standing.leases, now).await?;
+        standing.exempt.extend(dropped);
         standing.unguarded = !say.unheard.is_empty();
         let mut left_out = BTreeMap::new();
         let wanted = wanted(&say, &firewall.terms.accept, &mut left_out);
@@ -393,6 +395,33 @@ fn by_own_guards(say: &Say, leases: &[Lease]) -> HashSet<Entry> {
         .filter(struck)
         .map(|lease| lease.entry.clone())
         .collect()
+}
+
+/// Leases on what a feed listed that the operator dropped: his word wants them gone, if no other feed wants them.
+async fn by_dropped_feeds(
+    ctx: &Context,
+    leases: &[Lease],
+    now: UnixTime,
+) -> Result<Vec<Entry>, StageError> {
+    let since = now.minus(BRAKE_WINDOW);
+    let feeds = ctx.ledger.feeds().await?;
+    if !feeds
+        .iter()
+        .any(|feed| feed.dropped_at.is_some_and(|at| at > since))
+    {
+        return Ok(Vec::new());
+    }
+    let indicators: Vec<Indicator> = leases
+        .iter()
+        .map(|lease| lease.entry.indicator.clone())
+        .collect();
+    let gone = ctx.ledger.dropped(&indicators, since).await?;
+    let is_gone = |lease: &&Lease| gone.binary_search(&lease.entry.indicator).is_ok();
+    Ok(leases
+        .iter()
+        .filter(is_gone)
+        .map(|lease| lease.entry.clone())
+        .collect())
 }
 
 async fn beliefs(

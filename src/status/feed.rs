@@ -73,7 +73,8 @@ impl FeedDetails {
         config: Option<&Config>,
         row: FeedRow,
     ) -> Result<Self, LedgerError> {
-        let feed = config.and_then(|config| config.feed(&row.name)).cloned();
+        let named = |config: &Config| config.polled().find(|feed| feed.name == row.name).cloned();
+        let feed = config.and_then(named);
         let by_class = ledger.class_counts(row.id).await?;
         let FeedTerms {
             confidence,
@@ -214,6 +215,9 @@ impl FeedDetails {
 
     fn terms(&self) -> String {
         let report = &self.report;
+        if report.guard {
+            return "a guard list: what it lists is never blocked, and never ages out".to_owned();
+        }
         let directions = match self.directions.as_deref() {
             None => "both ways for addresses, outbound for domains",
             Some([Direction::Out]) => "outbound",

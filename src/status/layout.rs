@@ -8,7 +8,8 @@ use comfy_table::{CellAlignment, ContentArrangement, Table};
 
 use crate::model::Direction;
 
-use super::span::TIED;
+/// Stands between a number and its unit while lines are broken, so that they stay together.
+const TIED: char = '\u{a0}';
 
 /// Columns of text.
 pub const WIDTH: u16 = 80;
@@ -27,7 +28,9 @@ pub enum Side {
 pub fn grid(header: &[(&str, Side)], rows: Vec<Vec<String>>) -> String {
     let mut table = plain(2);
     table.set_header(header.iter().map(|(title, _)| *title).collect::<Vec<_>>());
-    table.add_rows(rows);
+    for row in rows {
+        table.add_row(row.iter().map(|cell| tie(cell)).collect::<Vec<_>>());
+    }
     finish(table, header.iter().map(|(_, side)| *side), 2)
 }
 
@@ -37,7 +40,7 @@ pub fn items<L: ToString, T: ToString>(rows: impl IntoIterator<Item = (L, T)>) -
     let mut table = plain(2);
     table.add_rows(
         rows.into_iter()
-            .map(|(label, text)| vec![label.to_string(), text.to_string()]),
+            .map(|(label, text)| vec![label.to_string(), tie(&text.to_string())]),
     );
     finish(table, [Side::Left; 2].into_iter(), 2)
 }
@@ -46,7 +49,7 @@ pub fn items<L: ToString, T: ToString>(rows: impl IntoIterator<Item = (L, T)>) -
 #[must_use]
 pub fn prose(indent: u16, text: &str) -> String {
     let mut table = plain(indent);
-    table.add_row(vec![text.to_owned()]);
+    table.add_row(vec![tie(text)]);
     finish(table, [Side::Left].into_iter(), indent)
 }
 
@@ -82,6 +85,23 @@ pub const fn bound(direction: Direction) -> &'static str {
         Direction::Out => "outbound",
         Direction::In => "inbound",
     }
+}
+
+/// Ties each number to the unit behind it: `48 h`, `60 %`.
+fn tie(text: &str) -> String {
+    let is_unit = |word: &str| matches!(word, "s" | "m" | "h" | "d" | "ms" | "%");
+    let mut tied = String::with_capacity(text.len());
+    let mut before = "";
+    for word in text.split(' ') {
+        if !tied.is_empty() || !before.is_empty() {
+            let unit = word.trim_end_matches([')', ',', ';', ':', '.']);
+            let number = before.ends_with(|sign: char| sign.is_ascii_digit());
+            tied.push(if number && is_unit(unit) { TIED } else { ' ' });
+        }
+        tied.push_str(word);
+        before = word;
+    }
+    tied
 }
 
 fn plain(indent: u16) -> Table {
@@ -142,7 +162,7 @@ mod tests {
     #[test]
     fn a_number_and_its_unit_stay_on_one_line() {
         for words in 60..75 {
-            let text = prose(0, &format!("{} 48{TIED}s", "x".repeat(words)));
+            let text = prose(0, &format!("{} 48 s", "x".repeat(words)));
             assert!(text.contains("48 s") && !text.contains(TIED), "{text}");
         }
     }

@@ -340,7 +340,7 @@ async fn feeds_that_died_and_guards_that_were_never_heard_call_somebody() {
         .poll("resolvers", FeedState::Failed, "no answer", NOW)
         .await;
     let later = Report::gather(&fixture.ledger, None, true, NOW.plus(30 * DAY));
-    let words = "nothing good came for 30\u{a0}d; what it listed last stays guarded: no answer";
+    let words = "nothing good came for 30 d; what it listed last stays guarded: no answer";
     let needs = needs(later.await.unwrap());
     let of_list = needs.iter().find(|(kind, _)| *kind == Kind::FeedSilent);
     assert_eq!(of_list.map(|(_, text)| text.as_str()), Some(words));

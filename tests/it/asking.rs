@@ -9,21 +9,21 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 /// A folder with a config, a feed in a file, and a simulated cloud.
-struct Place {
+pub struct Place {
     folder: TempDir,
     _sim: Sim,
     runtime: tokio::runtime::Runtime,
 }
 
 /// What a command printed, and how it ended.
-struct Said {
-    code: i32,
-    out: String,
-    err: String,
+pub struct Said {
+    pub code: i32,
+    pub out: String,
+    pub err: String,
 }
 
 impl Place {
-    fn new(feed: &str) -> Self {
+    pub fn new(feed: &str) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
@@ -61,16 +61,16 @@ allow = ["45.155.205.99", "good.example.org"]
         }
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    fn write(&self, name: &str, text: &str) {
+    pub fn write(&self, name: &str, text: &str) {
         fs::write(self.path(name), text).unwrap();
     }
 
     /// Runs `feedwall` with the config of this place.
-    fn feedwall(&self, arguments: &[&str]) -> Said {
+    pub fn feedwall(&self, arguments: &[&str]) -> Said {
         feedwall(
             &[
                 &["--config", self.path("feedwall.toml").to_str().unwrap()],
@@ -80,7 +80,7 @@ allow = ["45.155.205.99", "good.example.org"]
         )
     }
 
-    fn json(&self, arguments: &[&str]) -> (i32, Value) {
+    pub fn json(&self, arguments: &[&str]) -> (i32, Value) {
         let said = self.feedwall(&[&["--json"], arguments].concat());
         let json = serde_json::from_str(&said.out);
         (
@@ -239,7 +239,28 @@ fn feeds_are_shown_and_tried_without_recording() {
         assert_eq!(said.code, 1);
         assert!(said.err.contains(sentence), "{}", said.err);
     }
-    assert_eq!(place.feedwall(&["feeds", "catalog"]).code, 2);
+}
+
+#[test]
+fn the_catalogue_needs_neither_config_nor_ledger() {
+    let nowhere = ["--config", "/nonexistent/feedwall.toml"];
+    let all = feedwall(&[&nowhere[..], &["feeds", "catalog", "--json"]].concat());
+    assert_eq!(all.code, 0, "{}", all.err);
+    let all: Value = serde_json::from_str(&all.out).unwrap();
+    let drop = all.as_array().unwrap().iter();
+    let drop = drop
+        .clone()
+        .find(|one| one["name"] == "spamhaus-drop")
+        .unwrap();
+    assert_eq!(
+        (&drop["format"], &drop["floor_s"]),
+        (&"ndjson".into(), &3600.into())
+    );
+    let one = feedwall(&[&nowhere[..], &["feeds", "catalog", "feodo"]].concat());
+    assert!(one.out.contains("preset = \"feodo\""), "{}", one.out);
+    let slip = feedwall(&[&nowhere[..], &["feeds", "catalog", "feodoo"]].concat());
+    assert_eq!(slip.code, 2);
+    assert!(slip.err.contains("did you mean `feodo`?"), "{}", slip.err);
 }
 
 #[test]

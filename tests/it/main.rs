@@ -14,6 +14,7 @@
 mod support;
 
 mod asking;
+mod chaos;
 mod cloudside;
 mod converge;
 mod crash;
@@ -23,6 +24,7 @@ mod desk;
 mod failing_paths;
 mod first_sync;
 mod forms;
+mod keeping;
 mod l4;
 mod reload;
 mod service;

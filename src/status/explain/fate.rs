@@ -7,7 +7,7 @@ use jiff::tz::Offset;
 use crate::config::Firewall;
 use crate::guard::Guards;
 use crate::ledger::{FirewallRow, LeaseRow, Quarantined};
-use crate::model::{Direction, Entry, Indicator, List, UnixTime};
+use crate::model::{Direction, Entry, Indicator, List, Name, UnixTime};
 use crate::plan::{Standing, Wanted, lease};
 use crate::stage::StageError;
 use crate::stage::replan;
@@ -29,6 +29,8 @@ struct Scene<'a> {
     leases: Vec<LeaseRow>,
     quarantine: Vec<Quarantined>,
     wanted: Vec<Wanted>,
+    /// A guard list that was never heard: nothing is added before it was.
+    unheard: Option<&'a Name>,
     /// How the contest for places ended, where there is one.
     contest: Option<Contest>,
     now: UnixTime,
@@ -41,6 +43,7 @@ impl Asked<'_> {
         related: &[Indicator],
         known: &[Known],
         guards: &Guards,
+        unheard: Option<&Name>,
     ) -> Result<Vec<OnFirewall>, StageError> {
         let mut told = Vec::new();
         for row in self.ctx.ledger.firewalls().await? {
@@ -58,6 +61,7 @@ impl Asked<'_> {
             let scene = self
                 .scene(indicator, &row, config, (related, wanted))
                 .await?;
+            let scene = Scene { unheard, ..scene };
             let part = scene.tell(indicator, reasons);
             if config.is_some() || !part.entries.is_empty() || part.inside > 0 {
                 told.push(part);
@@ -114,6 +118,7 @@ impl Asked<'_> {
             standing,
             leases,
             wanted,
+            unheard: None,
             contest,
             now,
         })
@@ -236,6 +241,11 @@ impl Scene<'_> {
                 Fate::Withdrawn,
                 "everything was taken back; `feedwall resume` ends that".to_owned(),
             );
+        }
+        if let (Some(list), Some(_)) = (self.unheard, wanted) {
+            let text =
+                format!("nothing is added before the guard list {list} was fetched well once");
+            return (Fate::GuardsUnheard, text);
         }
         if standing.foreign.contains(entry) {
             return (

@@ -2,7 +2,7 @@
 
 use crate::config::{Config, defaults};
 use crate::guard::{Guards, Judgement};
-use crate::ledger::FeedRow;
+use crate::ledger::{FeedRow, Role};
 use crate::model::{Indicator, List, Listing};
 use crate::plan::desired::{Candidate, candidates};
 use crate::plan::expiry::{Belief, believe, expires};
@@ -62,7 +62,13 @@ impl Asked<'_> {
                 known.push(self.known(one, one == indicator, &claims, &guards));
             }
         }
-        let firewalls = self.firewalls(indicator, &related, &known, &guards).await?;
+        let unheard = feeds
+            .iter()
+            .find(|feed| feed.role != Role::Feed && feed.configured && feed.last_good.is_none());
+        let unheard = unheard.map(|feed| feed.name.clone());
+        let firewalls = self
+            .firewalls(indicator, &related, &known, &guards, unheard.as_ref())
+            .await?;
         let calls = self.calls(&firewalls, &known).await?;
         Ok(Story {
             now: self.ctx.clock.now(),
@@ -100,7 +106,7 @@ impl Asked<'_> {
         let candidate = |list: List| {
             let beliefs = claims
                 .iter()
-                .filter(|(feed, _)| feed.terms.list == list)
+                .filter(|(feed, _)| feed.role == Role::Feed && feed.terms.list == list)
                 .filter_map(|(feed, listing)| self.belief(feed, listing));
             candidates(beliefs.map(|belief| vec![belief]).collect()).pop()
         };
@@ -146,6 +152,7 @@ impl Asked<'_> {
         Claim {
             feed: feed.name.clone(),
             list: feed.terms.list,
+            guards: feed.role != Role::Feed,
             first_listed: listing.first_listed,
             delisted_at: listing.delisted_at,
             expires: feed

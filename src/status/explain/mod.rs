@@ -77,6 +77,8 @@ pub struct Claim {
     pub feed: Name,
     /// For which list.
     pub list: List,
+    /// Whether the feed is a guard list: then it says what must not be blocked.
+    pub guards: bool,
     /// When it was first listed.
     pub first_listed: UnixTime,
     /// Since when it is listed no longer.
@@ -153,6 +155,8 @@ pub enum Fate {
     EndsTooSoon,
     /// The operator took everything back.
     Withdrawn,
+    /// Nothing is added before every guard list was fetched well once.
+    GuardsUnheard,
 }
 
 impl Fate {

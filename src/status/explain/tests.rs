@@ -3,7 +3,7 @@ use crate::ledger::{FeedState, HandWord, Outcome};
 use crate::model::{Action, Direction, FeedTerms, List};
 use crate::plan::drift::Drift;
 use crate::stage::replan::{GuardMaterial, Heard};
-use crate::status::testing::{DAY, Fixture, HOUR, MINUTE, NOW, answer, block, ioc, terms};
+use crate::status::testing::{DAY, Fixture, HOUR, MINUTE, NOW, answer, block, ioc, name, terms};
 
 use super::{Asked, Fate, Story};
 
@@ -292,4 +292,18 @@ async fn what_the_operator_said_is_told_with_the_reason() {
     fixture.ledger.allow_by_hand(&word).await.unwrap();
     let texts = text(&fixture, "45.155.209.1").await + "\n" + &text(&fixture, "45.155.207.1").await;
     insta::assert_snapshot!(texts);
+}
+
+#[tokio::test]
+async fn guard_lists_guard_and_hold_everything_back_until_they_were_heard() {
+    let fixture = place().await;
+    let (list, terms) = (name("resolvers"), terms());
+    let lists = [(&list, &terms, "1".to_owned())];
+    fixture.ledger.configure_guard_lists(lists).await.unwrap();
+    let story = explain(&fixture, "45.155.206.2", true).await;
+    assert_eq!(fates(&story)[0], ("lab", Fate::GuardsUnheard));
+    fixture
+        .fetch("resolvers", &["45.155.206.2"], 0, NOW.minus(HOUR))
+        .await;
+    insta::assert_snapshot!(text(&fixture, "45.155.206.2").await);
 }

@@ -92,7 +92,10 @@ fn takes(config: &Firewall, one: &Indicator) -> String {
 
 /// Why nothing is wanted though nothing is left out.
 fn unlisted(indicator: &Indicator, known: &[Known]) -> String {
-    let claims = || known.iter().flat_map(|known| &known.subject.listings);
+    let claims = || {
+        let claims = known.iter().flat_map(|known| &known.subject.listings);
+        claims.filter(|claim| !claim.guards)
+    };
     if claims().any(|claim| claim.expires.is_none()) {
         return "its feed has never been fetched well".to_owned();
     }

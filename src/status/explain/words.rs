@@ -5,7 +5,7 @@ use jiff::tz::Offset;
 use crate::model::{Direction, Indicator, List};
 use crate::status::escape::escape;
 use crate::status::layout::{bound, count, heading, items, prose};
-use crate::status::span::{TIED, stamp, when};
+use crate::status::span::{stamp, when};
 
 use super::{ByHand, CallLine, Claim, EntryStory, OnFirewall, Story};
 
@@ -170,6 +170,13 @@ impl<'a> Place<'a> {
 impl Claim {
     fn text(&self, what: &str, story: &Story) -> String {
         let now = story.now;
+        if self.guards {
+            let heard = match self.last_good {
+                Some(at) => format!("last good fetch {}", when(at, now)),
+                None => "never fetched well".to_owned(),
+            };
+            return format!("a guard list: {what} must not be blocked ({heard})");
+        }
         let allow = match self.list {
             List::Block => "",
             List::Allow => " as allowed",
@@ -189,7 +196,7 @@ impl Claim {
         } else {
             format!(", {}", ways(&self.directions))
         };
-        let confidence = format!("confidence {}{TIED}%{ways}", self.confidence);
+        let confidence = format!("confidence {} %{ways}", self.confidence);
         let (listed, end) = match self.delisted_at {
             Some(gone) => (
                 format!(

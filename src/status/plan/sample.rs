@@ -190,6 +190,10 @@ impl Sample<'_> {
                         format!("score {:.2}", score(wanted.score))
                     });
                 }
+            } else if standing.unguarded {
+                add(LeftOut::GuardsUnheard, one, &|| {
+                    "nothing is added before every guard list was fetched well once".to_owned()
+                });
             } else if standing.foreign.contains(&entry) {
                 add(LeftOut::Foreign, one, &|| {
                     format!("somebody else holds it {}", bound(entry.direction))
