@@ -6,9 +6,10 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::time::Duration;
 
+use sqlx::Connection as _;
 use sqlx::sqlite::{
-    SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
-    SqliteSynchronous,
+    SqliteAutoVacuum, SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool,
+    SqlitePoolOptions, SqliteSynchronous,
 };
 
 use super::{Ledger, LedgerError, Result};
@@ -79,6 +80,7 @@ impl Ledger {
             .pragma("journal_size_limit", LOG_LIMIT);
         let writer = pool(1)
             .acquire_timeout(Duration::from_secs(600))
+            .after_release(|connection, _| Box::pin(is_usable(connection)))
             .connect_with(options.clone().pragma("cache_size", WRITER_CACHE))
             .await
             .map_err(|fault| LedgerError::open(path, fault))?;
@@ -132,6 +134,14 @@ fn pool(connections: u32) -> SqlitePoolOptions {
         .idle_timeout(None)
         .max_lifetime(None)
         .test_before_acquire(false)
+}
+
+/// A full or failing disk makes SQLite roll a transaction back by itself. The connection still counts it as
+/// open then and refuses to begin another, so it is replaced.
+async fn is_usable(connection: &mut SqliteConnection) -> sqlx::Result<bool> {
+    // A rollback may be on its way; behind it in the queue the count is true.
+    connection.ping().await?;
+    Ok(!connection.is_in_transaction())
 }
 
 /// Judges a file by its header, and where that does not tell by a look inside that changes nothing: opening it

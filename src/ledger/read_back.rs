@@ -432,6 +432,7 @@ async fn miss(
 /// Takes entries out of quarantine and trials, where `also` holds; it is SQL of this file.
 async fn release(tx: &mut Tx, firewall: i64, entries: &[Entry], also: &str) -> Result<()> {
     for chunk in entries.chunks(super::CHUNK) {
+        super::trials::reduce(tx, firewall, chunk).await?;
         for group in bulk::groups(chunk) {
             for table in ["quarantine", "suspects"] {
                 let sql = format!(

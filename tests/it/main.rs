@@ -25,6 +25,7 @@ mod failing_paths;
 mod first_sync;
 mod forms;
 mod keeping;
+mod hostile;
 mod l4;
 mod reload;
 mod service;

@@ -1,5 +1,8 @@
 //! Trials in the ledger: which entries are under suspicion together, and what came of it so far. What each
 //! outcome means is decided in `plan::trial`.
+//!
+//! Every path ends each trial once, and reports to its parent once; a trial that lost its entries to anything
+//! else ends as well, so that none waits for ever.
 
 mod alike;
 mod rows;
@@ -14,12 +17,12 @@ use super::learned::learn_batch;
 use super::quarantine::{quarantine, quarantine_probes};
 use super::{Ledger, Result, Tx};
 
-pub(super) use rows::{firewall_of, latest_settlement, read_entry};
+pub(super) use rows::{firewall_of, latest_settlement, read_entry, reduce};
 
 use alike::{ask_the_list, hold_class};
 use rows::{
-    clear_suspects, discard, dissolve, find, note, open, open_row, read_trial, remove, set_tries,
-    suspect, wait_for,
+    clear_suspects, discard, dissolve, find, has_entries, note, open, open_row, put_off,
+    read_trial, remove, set_tries, suspect, wait_for,
 };
 
 /// A call that was not taken, and what the cloud said of it.
@@ -99,6 +102,7 @@ impl Ledger {
             return Ok(());
         }
         let mut tx = self.begin().await?;
+        reduce(&mut tx, firewall, entries).await?;
         clear_suspects(&mut tx, firewall, entries).await?;
         end_empty(&mut tx, firewall).await?;
         tx.commit().await?;
@@ -133,60 +137,47 @@ pub(super) async fn accepted(
 ) -> Result<()> {
     let Some(id) = trial else { return Ok(()) };
     clear_suspects(tx, firewall, entries).await?;
-    let Some(trial) = find(tx, id).await? else {
-        return Ok(());
-    };
-    let left: bool =
-        sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM suspects WHERE trial_id = ?)")
-            .bind(id)
-            .fetch_one(&mut **tx)
-            .await?;
-    if left {
-        Ok(())
-    } else {
-        end(tx, trial, End::Accepted).await
+    if let Some(trial) = find(tx, id).await?
+        && !has_entries(tx, id).await?
+    {
+        // Of a batch that is no longer whole its acceptance says nothing.
+        let how = match trial.reduced {
+            true => End::Dropped,
+            false => End::Accepted,
+        };
+        end(tx, trial, how).await?;
     }
+    end_empty(tx, firewall).await
 }
 
 /// A call failed for no stated reason: together again, and after three times as if refused.
 pub(super) async fn failed(
     tx: &mut Tx,
-    refusal: Refusal<'_>,
+    refusal: &Refusal<'_>,
     entries: Vec<Entry>,
     not_before: UnixTime,
 ) -> Result<()> {
-    let trial = match refusal.trial {
-        Some(id) => find(tx, id).await?,
-        None => None,
-    };
+    let trial = find_any(tx, refusal.trial).await?;
     let tries = trial.as_ref().map_or(0, |trial| trial.tries) + 1;
     if tries >= trial::TRIES {
         return refused(tx, refusal, entries, false).await;
     }
     let id = match trial {
         Some(trial) => trial.id,
-        None => open(tx, &refusal, None, Role::Retry, &entries).await?,
+        None => open(tx, refusal, None, Role::Retry, &entries).await?,
     };
-    sqlx::query("UPDATE trials SET tries = ?2, not_before = ?3 WHERE id = ?1")
-        .bind(id)
-        .bind(tries)
-        .bind(not_before.seconds())
-        .execute(&mut **tx)
-        .await?;
-    Ok(())
+    put_off(tx, id, tries, not_before).await?;
+    end_empty(tx, refusal.call.firewall).await
 }
 
 /// A call was refused for what it holds.
 pub(super) async fn refused(
     tx: &mut Tx,
-    refusal: Refusal<'_>,
+    refusal: &Refusal<'_>,
     entries: Vec<Entry>,
     too_large: bool,
 ) -> Result<()> {
-    let trial = match refusal.trial {
-        Some(id) => find(tx, id).await?,
-        None => None,
-    };
+    let trial = find_any(tx, refusal.trial).await?;
     let role = trial.as_ref().map(|trial| trial.role);
     let parent = trial.as_ref().and_then(|trial| trial.parent);
     match trial::refused(role, entries.clone(), too_large) {
@@ -194,38 +185,44 @@ pub(super) async fn refused(
             // A batch that failed before without a reason may have been applied all the same.
             let failed = trial.as_ref().map_or(0, |trial| trial.tries);
             discard(tx, trial).await?;
-            let rest_id = open(tx, &refusal, None, Role::Rest, &rest).await?;
+            let rest_id = open(tx, refusal, None, Role::Rest, &rest).await?;
             wait_for(tx, rest_id, probes.len()).await?;
             set_tries(tx, rest_id, failed).await?;
             for probe in probes {
-                open(tx, &refusal, Some(rest_id), Role::Probe, &[probe]).await?;
+                open(tx, refusal, Some(rest_id), Role::Probe, &[probe]).await?;
             }
-            Ok(())
         }
         Refused::Halve(first, second) => {
             discard(tx, trial).await?;
-            halve(tx, &refusal, parent, first, second).await
+            halve(tx, refusal, parent, first, second).await?;
         }
-        Refused::Report => match trial {
-            Some(trial) => {
-                note(tx, trial.id, &refusal).await?;
+        Refused::Report => {
+            if let Some(trial) = trial {
+                note(tx, trial.id, refusal).await?;
                 // It has had its turn: with its entry it waits for what its parent decides.
                 wait_for(tx, trial.id, 1).await?;
-                end(tx, trial, End::Refused(refusal.code())).await
-            }
-            None => Ok(()),
-        },
-        Refused::Quarantine => {
-            for entry in &entries {
-                quarantine(tx, &refusal, entry).await?;
-            }
-            ask_the_list(tx, &refusal).await?;
-            clear_suspects(tx, refusal.call.firewall, &entries).await?;
-            match trial {
-                Some(trial) => end(tx, trial, End::Refused(refusal.code())).await,
-                None => Ok(()),
+                end(tx, trial, End::Refused(refusal.code())).await?;
             }
         }
+        Refused::Quarantine => {
+            for entry in &entries {
+                quarantine(tx, refusal, entry).await?;
+            }
+            ask_the_list(tx, refusal).await?;
+            clear_suspects(tx, refusal.call.firewall, &entries).await?;
+            if let Some(trial) = trial {
+                end(tx, trial, End::Refused(refusal.code())).await?;
+            }
+        }
+    }
+    // Entries that are now under this trial may have been the last of another's.
+    end_empty(tx, refusal.call.firewall).await
+}
+
+async fn find_any(tx: &mut Tx, trial: Option<i64>) -> Result<Option<Trial>> {
+    match trial {
+        Some(id) => find(tx, id).await,
+        None => Ok(None),
     }
 }
 
@@ -306,11 +303,8 @@ async fn children_done(tx: &mut Tx, parent: Trial) -> Result<()> {
             let code = parent.code.clone().unwrap_or_else(|| "refused".to_owned());
             end(tx, parent, End::Refused(&code)).await
         }
-        Children::Nothing if parent.role == Role::Fork => {
-            let taken = parent.accepted > 0;
-            let how = if taken { End::Accepted } else { End::Dropped };
-            end(tx, parent, how).await
-        }
+        // One half was taken and the other dropped: that is no word on the batch, which was refused.
+        Children::Nothing if parent.role == Role::Fork => end(tx, parent, End::Dropped).await,
         Children::Nothing => dissolve(tx, &parent).await,
     }
 }
@@ -354,14 +348,8 @@ async fn split_rest(tx: &mut Tx, rest: Trial) -> Result<()> {
 }
 
 async fn end_if_empty(tx: &mut Tx, trial: Trial) -> Result<()> {
-    let left: bool =
-        sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM suspects WHERE trial_id = ?)")
-            .bind(trial.id)
-            .fetch_one(&mut **tx)
-            .await?;
-    if left {
-        Ok(())
-    } else {
-        end(tx, trial, End::Accepted).await
+    match has_entries(tx, trial.id).await? {
+        true => Ok(()),
+        false => end(tx, trial, End::Accepted).await,
     }
 }

@@ -5,7 +5,7 @@ use sqlx::sqlite::SqliteRow;
 
 use crate::ledger::leases::{direction_of, list_of};
 use crate::ledger::{LedgerError, Result, Tx, bulk};
-use crate::model::{Entry, Indicator};
+use crate::model::{Entry, Indicator, UnixTime};
 use crate::plan::trial::{Role, Trial};
 
 use super::Refusal;
@@ -83,6 +83,24 @@ pub(super) async fn note(tx: &mut Tx, trial: i64, refusal: &Refusal<'_>) -> Resu
     Ok(())
 }
 
+/// Marks the trials of entries that are about to leave them for another reason than a call's outcome.
+pub(in crate::ledger) async fn reduce(tx: &mut Tx, firewall: i64, entries: &[Entry]) -> Result<()> {
+    for group in bulk::groups(entries) {
+        sqlx::query(
+            "UPDATE trials SET reduced = 1 WHERE id IN
+                 (SELECT trial_id FROM suspects WHERE firewall_id = ?1 AND list = ?2 AND direction = ?3
+                      AND key IN (SELECT unhex(value) FROM json_each(?4)))",
+        )
+        .bind(firewall)
+        .bind(group.list)
+        .bind(group.direction)
+        .bind(group.keys)
+        .execute(&mut **tx)
+        .await?;
+    }
+    Ok(())
+}
+
 pub(super) async fn clear_suspects(tx: &mut Tx, firewall: i64, entries: &[Entry]) -> Result<()> {
     for group in bulk::groups(entries) {
         sqlx::query(
@@ -115,6 +133,31 @@ pub(super) async fn set_tries(tx: &mut Tx, trial: i64, tries: u32) -> Result<()>
         .execute(&mut **tx)
         .await?;
     Ok(())
+}
+
+/// Counts a failure, and lets the trial rest.
+pub(super) async fn put_off(
+    tx: &mut Tx,
+    trial: i64,
+    tries: u32,
+    not_before: UnixTime,
+) -> Result<()> {
+    sqlx::query("UPDATE trials SET tries = ?2, not_before = ?3 WHERE id = ?1")
+        .bind(trial)
+        .bind(tries)
+        .bind(not_before.seconds())
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
+}
+
+pub(super) async fn has_entries(tx: &mut Tx, trial: i64) -> Result<bool> {
+    Ok(
+        sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM suspects WHERE trial_id = ?)")
+            .bind(trial)
+            .fetch_one(&mut **tx)
+            .await?,
+    )
 }
 
 /// Removes a trial whose entries have gone over to its successors.
@@ -193,6 +236,7 @@ pub(super) fn read_trial(row: &SqliteRow) -> Result<Trial> {
         waiting: row.try_get("waiting")?,
         accepted: row.try_get("accepted")?,
         refused: row.try_get("refused")?,
+        reduced: row.try_get("reduced")?,
         code: row.try_get("code")?,
     })
 }
