@@ -1,7 +1,8 @@
 //! Opening the file: nobody else's is touched, and ours only by a program that knows its schema.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Read};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -41,6 +42,7 @@ impl Ledger {
     /// [`LedgerError`] where the file is foreign, newer than this program, damaged, or cannot be written.
     pub async fn open(path: &Path) -> Result<Self> {
         refuse_foreign(path).await?;
+        make(path);
         let ledger = Self::connect(path, true).await?;
         MIGRATIONS
             .run(&ledger.writer)
@@ -116,6 +118,18 @@ impl Ledger {
             std::cmp::Ordering::Greater => Err(LedgerError::Newer(self.path.clone())),
         }
     }
+}
+
+/// Makes the file where there is none. SQLite itself would leave the group no right to write, and it gives the files
+/// beside the ledger the ledger's own mode: so one umask, that of whoever made it, holds for all of them, and a command
+/// of another member of the group leaves nothing that the daemon cannot write.
+fn make(path: &Path) {
+    // Where it cannot be made, opening it says why.
+    let _ = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o660)
+        .open(path);
 }
 
 /// A local file's connections neither go stale nor grow old.
