@@ -9,7 +9,7 @@ use clap_mangen::Man;
 use roff::{Roff, bold, roman};
 
 use super::ask::advice;
-use super::{Cli, Exit, print};
+use super::{Cli, Exit, print, reference};
 
 /// `feedwall man`
 #[derive(Debug, clap::Args)]
@@ -17,6 +17,9 @@ pub struct Args {
     /// Write every page into this directory, which is made where it is missing.
     #[arg(long, value_name = "DIR", conflicts_with = "command")]
     out: Option<PathBuf>,
+    /// Print the reference of commands and config keys instead, as Markdown.
+    #[arg(long, conflicts_with_all = ["command", "out"])]
+    reference: bool,
     /// The command whose page to print, such as `feeds try`; without it, that of feedwall itself.
     #[arg(value_name = "COMMAND")]
     command: Vec<String>,
@@ -30,6 +33,10 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
             .with_context(|| format!("{} cannot be made", folder.display()))?;
         let pages = write(&command, folder)?;
         print(format_args!("{pages} pages are in {}", folder.display()))?;
+        return Ok(Exit::Done);
+    }
+    if args.reference {
+        print(reference::text(&command).trim_end())?;
         return Ok(Exit::Done);
     }
     let mut at = &command;
@@ -59,10 +66,11 @@ fn write(command: &Command, folder: &Path) -> anyhow::Result<usize> {
     Ok(pages)
 }
 
-/// What a person may type below a command.
-fn shown(command: &Command) -> impl Iterator<Item = &Command> {
-    let hidden = |one: &&Command| !one.is_hide_set() && one.get_name() != "help";
-    command.get_subcommands().filter(hidden)
+/// What a person may type below a command; clap's own `help` beside the others of a command says nothing new.
+pub(super) fn shown(command: &Command) -> impl Iterator<Item = &Command> {
+    let clap_s_own = command.get_name() != "feedwall";
+    let told = move |one: &&Command| !(one.is_hide_set() || clap_s_own && one.get_name() == "help");
+    command.get_subcommands().filter(told)
 }
 
 /// One page, as roff.

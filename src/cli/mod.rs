@@ -15,6 +15,7 @@ mod explain;
 mod export;
 mod feeds;
 mod feeds_try;
+mod help;
 mod l4;
 mod list;
 pub mod logs;
@@ -23,6 +24,7 @@ mod plan;
 pub mod progress;
 mod quarantine;
 mod reconcile;
+mod reference;
 mod run;
 mod sim;
 mod status;
@@ -40,7 +42,13 @@ use crate::config::{Config, ConfigError, defaults};
 
 /// Keeps a cloud firewall's blocklist equal to what the threat feeds say, and proves it.
 #[derive(Debug, Parser)]
-#[command(name = "feedwall", version, propagate_version = true, after_help = epilogue())]
+#[command(
+    name = "feedwall",
+    version,
+    propagate_version = true,
+    disable_help_subcommand = true,
+    after_help = epilogue()
+)]
 pub struct Cli {
     /// The config file.
     #[arg(long, global = true, env = "FEEDWALL_CONFIG", default_value = defaults::CONFIG_PATH)]
@@ -51,6 +59,16 @@ pub struct Cli {
     /// Say more; twice: everything.
     #[arg(long, short, global = true, action = clap::ArgAction::Count)]
     pub verbose: u8,
+    /// How events are written to the log.
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        value_name = "FORMAT",
+        default_value = "auto",
+        env = "FEEDWALL_LOG_FORMAT"
+    )]
+    pub log_format: logs::Format,
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
@@ -103,6 +121,8 @@ pub enum Command {
     Sim(Box<sim::Args>),
     /// What a shell reads once to complete feedwall's commands, feeds and firewalls.
     Completions(completions::Args),
+    /// The help of a command, or what to do about a trouble that `status` names.
+    Help(help::Args),
     /// The manual, a page a command: one printed, or all of them written into a directory.
     Man(man::Args),
 }
@@ -120,11 +140,15 @@ const EXIT_CODES: [(&str, &str); 5] = [
 ];
 
 /// What the environment says, for `--help` and the manual.
-const ENVIRONMENT: [(&str, &str); 6] = [
+const ENVIRONMENT: [(&str, &str); 7] = [
     ("FEEDWALL_CONFIG", "The config file, as --config."),
     (
         "FEEDWALL_LOG",
         "What is logged, such as feedwall=debug; goes before --verbose.",
+    ),
+    (
+        "FEEDWALL_LOG_FORMAT",
+        "auto, text, json or journal, as --log-format.",
     ),
     ("NO_COLOR", "Set to anything: no colours."),
     (
@@ -200,6 +224,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::L4(args) => l4::run(&cli, args).await,
         Command::Sim(args) => sim::run(&cli, args).await,
         Command::Completions(args) => completions::run(args),
+        Command::Help(args) => help::run(args),
         Command::Man(args) => man::run(args),
     }
 }

@@ -1,8 +1,10 @@
 //! Opening the file: nobody else's is touched, and ours only by a program that knows its schema.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Read};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::Connection as _;
@@ -40,6 +42,7 @@ impl Ledger {
     /// [`LedgerError`] where the file is foreign, newer than this program, damaged, or cannot be written.
     pub async fn open(path: &Path) -> Result<Self> {
         refuse_foreign(path).await?;
+        make(path);
         let ledger = Self::connect(path, true).await?;
         MIGRATIONS
             .run(&ledger.writer)
@@ -82,11 +85,15 @@ impl Ledger {
             .connect_with(options.clone().pragma("cache_size", WRITER_CACHE))
             .await
             .map_err(|fault| LedgerError::open(path, fault))?;
-        let readers = pool(4).connect_lazy_with(options.pragma("query_only", "ON"));
+        let options = options.pragma("query_only", "ON");
+        let watcher = pool(1).connect_lazy_with(options.clone());
+        let readers = pool(4).connect_lazy_with(options);
         refuse_unsound(&writer).await?;
         Ok(Self {
             writer,
             readers,
+            watcher,
+            recent: Arc::default(),
             path: path.to_owned(),
         })
     }
@@ -111,6 +118,18 @@ impl Ledger {
             std::cmp::Ordering::Greater => Err(LedgerError::Newer(self.path.clone())),
         }
     }
+}
+
+/// Makes the file where there is none. SQLite itself would leave the group no right to write, and it gives the files
+/// beside the ledger the ledger's own mode: so one umask, that of whoever made it, holds for all of them, and a command
+/// of another member of the group leaves nothing that the daemon cannot write.
+fn make(path: &Path) {
+    // Where it cannot be made, opening it says why.
+    let _ = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o660)
+        .open(path);
 }
 
 /// A local file's connections neither go stale nor grow old.

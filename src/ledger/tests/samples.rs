@@ -48,12 +48,6 @@ async fn call(ledger: &Fixture, firewall: i64, entries: &[Entry], said: &Settlem
     ledger.settle(id, said, at_ms + 40).await.unwrap();
 }
 
-async fn firewall(ledger: &Fixture) -> i64 {
-    let prod = name("prod");
-    ledger.configure_firewalls([&prod]).await.unwrap();
-    ledger.ledger.firewall(&prod).await.unwrap().unwrap().id
-}
-
 #[tokio::test]
 async fn samples_thin_out_with_age_and_end_with_the_history() {
     let ledger = fixture().await;
@@ -82,7 +76,7 @@ async fn samples_thin_out_with_age_and_end_with_the_history() {
 #[tokio::test]
 async fn calls_are_counted_once_and_outlive_the_journal() {
     let ledger = fixture().await;
-    let firewall = firewall(&ledger).await;
+    let firewall = ledger.firewall("prod").await;
     let applied = answer("applied", Outcome::Applied);
     let stopped = answer("stop", Outcome::NotApplied);
     let entries = [entry("45.155.205.7"), entry("45.155.205.8")];
@@ -109,7 +103,7 @@ async fn calls_are_counted_once_and_outlive_the_journal() {
 #[tokio::test]
 async fn an_entry_is_first_seen_once() {
     let ledger = fixture().await;
-    let firewall = firewall(&ledger).await;
+    let firewall = ledger.firewall("prod").await;
     ledger.feed("a", &terms()).await;
     ledger.poll("a", &["45.155.205.7", "45.155.205.8"], 0).await;
     let entries = [entry("45.155.205.7"), entry("45.155.205.8")];
@@ -136,7 +130,7 @@ async fn an_entry_is_first_seen_once() {
 #[tokio::test]
 async fn a_ledger_from_before_keeps_its_rows() {
     let ledger = fixture().await;
-    let firewall = firewall(&ledger).await;
+    let firewall = ledger.firewall("prod").await;
     let applied = answer("applied", Outcome::Applied);
     call(&ledger, firewall, &[entry("45.155.205.7")], &applied, 0).await;
     for statement in [
