@@ -40,6 +40,7 @@ impl Daemon {
     pub async fn open(ledger: &Path, clock: Clock) -> anyhow::Result<Self> {
         let lock = DaemonLock::take(ledger)?;
         let ledger = Arc::new(Ledger::open(ledger).await?);
+        clock.resume(ledger.clock_offset().await?);
         if let Some(last_word) = ledger.last_word().await? {
             clock.hold_against(last_word);
         }
