@@ -22,6 +22,7 @@ mod demo;
 mod failing_paths;
 mod first_sync;
 mod forms;
+mod fuzzed;
 mod hostile;
 mod l4;
 mod reload;
