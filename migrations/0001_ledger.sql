@@ -32,6 +32,10 @@ CREATE TABLE feeds (
     reach         TEXT,
     listed        INTEGER NOT NULL DEFAULT 0,
     rejected      INTEGER NOT NULL DEFAULT 0,
+    -- Moves with every change of a listing, so that a plan knows what it need not read again.
+    revision      INTEGER NOT NULL DEFAULT 0,
+    -- When the operator last withdrew all its listings: that they go is his word, and no brake holds it.
+    dropped_at    INTEGER,
     last_poll     INTEGER,
     last_good     INTEGER,
     last_change   INTEGER,
@@ -67,10 +71,17 @@ CREATE INDEX listings_ending ON listings (expires_at) WHERE expires_at IS NOT NU
 CREATE TABLE held_snapshots (
     feed_id     INTEGER PRIMARY KEY REFERENCES feeds (id),
     body_sha256 BLOB    NOT NULL,
-    body        BLOB    NOT NULL,
     reason      TEXT    NOT NULL,
     held_at     INTEGER NOT NULL,
     approved_at INTEGER
+) STRICT;
+
+-- The body of a held snapshot in pieces, so that none of them keeps a settle waiting.
+CREATE TABLE held_parts (
+    feed_id INTEGER NOT NULL REFERENCES feeds (id),
+    part    INTEGER NOT NULL,
+    bytes   BLOB    NOT NULL,
+    UNIQUE (feed_id, part)
 ) STRICT;
 
 CREATE TABLE firewalls (
@@ -147,22 +158,27 @@ CREATE INDEX calls_unsettled ON calls (firewall_id) WHERE settled_ms IS NULL;
 CREATE INDEX calls_by_firewall ON calls (firewall_id, settled_ms);
 
 -- Entries whose call was refused or failed, kept together until the bad one among them stands alone.
--- A trial waits for `waiting` children; the rest of the columns say what came of those that are done.
+-- A trial waits for `waiting` others: a rest or a fork for its children, a refused probe for its parent. What
+-- came of the children that are done is in `accepted`, `refused` and `code`.
 CREATE TABLE trials (
     id          INTEGER PRIMARY KEY,
     firewall_id INTEGER NOT NULL REFERENCES firewalls (id),
     parent_id   INTEGER REFERENCES trials (id),
-    role        TEXT    NOT NULL, -- retry, probe, rest, half, parent
+    role        TEXT    NOT NULL, -- retry, probe, rest, half, fork
     size        INTEGER NOT NULL,
     tries       INTEGER NOT NULL DEFAULT 0,
     not_before  INTEGER NOT NULL DEFAULT 0,
     waiting     INTEGER NOT NULL DEFAULT 0,
     accepted    INTEGER NOT NULL DEFAULT 0,
     refused     INTEGER NOT NULL DEFAULT 0,
+    reduced     INTEGER NOT NULL DEFAULT 0,
     code        TEXT,
     message     TEXT,
     request_id  TEXT
 ) STRICT;
+
+CREATE INDEX trials_by_firewall ON trials (firewall_id);
+CREATE INDEX trials_by_parent ON trials (parent_id) WHERE parent_id IS NOT NULL;
 
 CREATE TABLE suspects (
     firewall_id INTEGER NOT NULL REFERENCES firewalls (id),
@@ -173,6 +189,8 @@ CREATE TABLE suspects (
     trial_id    INTEGER NOT NULL REFERENCES trials (id),
     PRIMARY KEY (firewall_id, list, key, direction)
 ) STRICT, WITHOUT ROWID;
+
+CREATE INDEX suspects_by_trial ON suspects (trial_id);
 
 -- Entries that the cloud refused alone. They are not sent again until released.
 CREATE TABLE quarantine (

@@ -13,7 +13,7 @@ use crate::status::report::FeedReport;
 use crate::status::table;
 
 use super::ask::Ground;
-use super::{Cli, Exit, catalog, feeds_try, print, print_json, unbuilt};
+use super::{Cli, Exit, catalog, drop_feed, feeds_try, print, print_json, unbuilt};
 
 /// `feedwall feeds`
 #[derive(Debug, clap::Args)]
@@ -26,6 +26,11 @@ pub struct Args {
 enum Command {
     /// Everything about one feed.
     Show {
+        /// Its name.
+        name: String,
+    },
+    /// Withdraw everything that a feed lists, at once: for one that has left the config, or is about to.
+    Drop {
         /// Its name.
         name: String,
     },
@@ -45,6 +50,7 @@ pub(super) async fn run(cli: &Cli, args: &Args) -> anyhow::Result<Exit> {
     match &args.command {
         None => all(cli).await,
         Some(Command::Show { name }) => show(cli, name).await,
+        Some(Command::Drop { name }) => drop_feed::run(cli, name).await,
         Some(Command::Catalog { name }) => catalog::run(cli, name.as_deref()),
         Some(Command::Try(args)) => feeds_try::run(cli, args).await,
         Some(Command::Other(words)) => unbuilt::refuse_below(&["feeds"], words, &[]),

@@ -154,7 +154,11 @@ fn firewall(firewall: &Firewall) -> Vec<Line> {
         optional("quota", quota(terms.quota), quota(defaults::QUOTA)),
         count("reserve", terms.reserve, defaults::RESERVE),
         optional("margin", terms.margin, defaults::MARGIN),
-        optional("expand_networks", "off", "off"),
+        optional(
+            "expand_networks",
+            expand(terms.expand_networks),
+            expand(None),
+        ),
         optional("max_delete", terms.max_delete, defaults::MAX_DELETE),
         span("lease", terms.lease, defaults::LEASE),
         span("grid", terms.grid, defaults::GRID),
@@ -233,4 +237,8 @@ fn count(key: &'static str, value: u64, default: u64) -> Line {
 /// TOML's integers are signed; every number that a config can hold fits.
 pub(super) fn whole(number: u64) -> Value {
     Value::Integer(i64::try_from(number).unwrap_or(i64::MAX))
+}
+
+fn expand(least: Option<u8>) -> Value {
+    least.map_or("off".into(), |least| i64::from(least).into())
 }

@@ -121,7 +121,7 @@ impl Session {
                 }
                 continue;
             }
-            let plan = replan::turn(&self.ctx, &self.guards, &link.config, &self.heard).await?;
+            let plan = self.plan(link).await?;
             if dry_run || (plan.batches.is_empty() && plan.waiting == 0) {
                 return Ok((total, plan, None));
             }

@@ -11,11 +11,13 @@ use crate::cloud::{Limits, Surroundings};
 use crate::config::{Config, Feed};
 use crate::fetch::Fetcher;
 use crate::model::{FeedTerms, Name};
-use crate::stage::replan::{GuardMaterial, Heard};
+use crate::plan::Plan;
+use crate::stage::memory::Memory;
+use crate::stage::replan::{self, GuardMaterial, Heard};
 use crate::stage::send::{self, Link};
 use crate::stage::{Context, StageError};
 
-use super::{fetcher, firewall, intake, watch};
+use super::{Pulse, fetcher, firewall, intake, watch};
 
 /// How long calls and polls that are under way may take to end when the daemon stops.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -28,10 +30,13 @@ pub struct Session {
     /// What the config says must never be blocked.
     pub guards: Arc<GuardMaterial>,
     pub(super) heard: Heard,
+    pub(super) memory: Memory,
     /// The firewalls at run time.
     pub links: Vec<Arc<Link>>,
     /// Rung whenever listings changed, so that firewalls plan anew.
     pub(super) changed: Arc<Notify>,
+    /// Whether the loops still move.
+    pub pulse: Arc<Pulse>,
 }
 
 impl Session {
@@ -51,7 +56,7 @@ impl Session {
         ctx.ledger.configure_firewalls(names).await?;
         let mut links = Vec::new();
         for firewall in &config.firewalls {
-            let row = crate::stage::replan::row(ctx, firewall).await?;
+            let row = replan::row(ctx, firewall).await?;
             let around = Surroundings::of_this_process();
             let link = Link::new(row.id, firewall.clone(), Arc::clone(limits), around)?;
             recover(ctx, &link).await?;
@@ -65,9 +70,17 @@ impl Session {
             heard: Heard {
                 started: Some(ctx.clock.now()),
             },
+            memory: Memory::default(),
             links,
             changed: Arc::default(),
+            pulse: Arc::default(),
         })
+    }
+
+    /// Makes the plan of one firewall.
+    pub(super) async fn plan(&self, link: &Link) -> Result<Plan, StageError> {
+        let (ctx, config) = (&self.ctx, &link.config);
+        replan::turn(ctx, &self.guards, &self.memory, config, &self.heard).await
     }
 
     /// Runs until `cancel`, then ends what is under way within seconds. A loop that fails ends them all.

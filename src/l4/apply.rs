@@ -155,6 +155,17 @@ pub async fn delete(
     Ok(sender.report)
 }
 
+/// Lets the journal go of calls that were sent longer than `keep_history` ago.
+///
+/// # Errors
+/// When the ledger cannot be written.
+pub async fn forget(desk: &Desk, keep_history: Duration) -> Result<(), L4Error> {
+    let kept = i64::try_from(keep_history.as_millis()).unwrap_or(i64::MAX);
+    let until = desk.ctx.clock.now_ms().saturating_sub(kept);
+    desk.ctx.ledger.l4_forget(until).await?;
+    Ok(())
+}
+
 async fn adopt(
     sender: &mut Sender<'_>,
     file: &RuleFile,

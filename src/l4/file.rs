@@ -14,7 +14,7 @@
 //! origin_port = "90"                       # or a range as long as the ports'
 //! pass_through = "TOA"                     # absent: OFF
 //! session_persist = "1h"                   # absent: off
-//! tag = "web"
+//! tag = "web"                              # absent: none; a tag that stands cannot be taken away, only changed
 //! ```
 //!
 //! A CSV has a header of the same names, and blanks or semicolons between several ports or origins of one cell. Its

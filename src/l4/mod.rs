@@ -33,7 +33,7 @@ use crate::cloud::{ClientError, CredentialError};
 use crate::ledger::LedgerError;
 use crate::model::Name;
 
-pub use apply::{Orders, apply, delete, dry};
+pub use apply::{Orders, apply, delete, dry, forget};
 pub use desk::Desk;
 pub use fault::{Fault, FileError, RuleFaults};
 pub use origin::{OriginError, OriginType};

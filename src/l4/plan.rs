@@ -1,7 +1,8 @@
 //! What to do so that the cloud has what a file asks for: pure, from the file, the ledger's rules and the cloud's.
 //!
 //! A rule of the file is matched with one of its set's own: by its whole content, then by protocol and ports, by its
-//! tag, by any port that both have. Matched and different, it is a change; matched with none, a create. Rules of the
+//! tag, by any port that both have. Matched and different, it is a change; matched with none, a create. A rule of the
+//! file that names no tag leaves the tag that stands, for the cloud's calls cannot take one away. Rules of the
 //! set that nothing in the file matches have left it. Rules that others made, and those of other sets, are never touched.
 
 use std::collections::{HashMap, HashSet};
@@ -148,7 +149,8 @@ pub fn plan(file: &RuleFile, known: &Known, options: Options, now: UnixTime) -> 
             meet(&mut plan, wanted.clone(), equal.copied(), known, options);
             continue;
         };
-        let wanted = wanted.clone();
+        let mut wanted = wanted.clone();
+        wanted.rule = wanted.rule.with_tag_of(own.rule);
         let (rule_id, status) = (own.held.rule_id.clone(), own.status.to_owned());
         let difference = own.rule.difference(&wanted.rule);
         if difference.is_empty() {

@@ -1,6 +1,5 @@
 //! One forwarding rule in its one form: what a file asks for, what the ledger keeps, what the cloud shows.
 
-use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -10,6 +9,8 @@ use crate::cloud::teo::{L4ProxyRule, Row};
 
 use super::origin::OriginType;
 use super::port::PortRange;
+
+mod words;
 
 /// `Protocol`
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -345,43 +346,17 @@ impl Rule {
         self.tag.as_ref()
     }
 
+    /// The rule with `other`'s tag, where it has none itself.
+    #[must_use]
+    pub fn with_tag_of(mut self, other: &Self) -> Self {
+        self.tag = self.tag.or_else(|| other.tag.clone());
+        self
+    }
+
     /// Its origins and their port, for people: `93.184.216.34 port 90`.
     #[must_use]
     pub fn target(&self) -> String {
         format!("{} port {}", self.origins.join(","), self.origin_port)
-    }
-
-    /// What is different in `other`, field by field, for people: `origins 1.1.1.1 → 1.0.0.1`.
-    #[must_use]
-    pub fn difference(&self, other: &Self) -> Vec<String> {
-        let before = self.fields();
-        let pairs = before.into_iter().zip(other.fields());
-        pairs
-            .filter(|((_, old), (_, new))| old != new)
-            .map(|((field, old), (_, new))| format!("{field} {old} → {new}"))
-            .collect()
-    }
-
-    fn fields(&self) -> [(&'static str, String); 8] {
-        let session = |session: Session| format!("{}s", session.seconds());
-        [
-            ("protocol", self.protocol.as_str().to_owned()),
-            ("ports", join(&self.ports)),
-            ("origin_type", self.origin_type.as_str().to_owned()),
-            ("origins", self.origins.join(",")),
-            ("origin_port", self.origin_port.to_string()),
-            ("pass_through", self.pass_through.as_str().to_owned()),
-            (
-                "session_persist",
-                self.session.map_or("off".to_owned(), session),
-            ),
-            (
-                "tag",
-                self.tag
-                    .as_ref()
-                    .map_or("none".to_owned(), |tag| format!("{:?}", tag.as_str())),
-            ),
-        ]
     }
 }
 
@@ -405,24 +380,6 @@ pub(super) fn word<T: Copy>(all: &[T], name: fn(T) -> &'static str, text: &str) 
     all.iter()
         .copied()
         .find(|one| name(*one).eq_ignore_ascii_case(text.trim()))
-}
-
-fn join(ports: &[PortRange]) -> String {
-    let ports: Vec<String> = ports.iter().map(ToString::to_string).collect();
-    ports.join(",")
-}
-
-impl fmt::Display for Protocol {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.pad(self.as_str())
-    }
-}
-
-/// What a rule is known by: `TCP 90,81-85`.
-impl fmt::Display for Rule {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "{} {}", self.protocol, join(&self.ports))
-    }
 }
 
 #[cfg(test)]

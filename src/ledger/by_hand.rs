@@ -84,6 +84,11 @@ impl Ledger {
         .execute(&mut *tx)
         .await?
         .rows_affected();
+        sqlx::query("UPDATE feeds SET revision = revision + 1 WHERE name = ? AND ?")
+            .bind(BY_HAND)
+            .bind(ended > 0)
+            .execute(&mut *tx)
+            .await?;
         sqlx::query(
             "INSERT OR REPLACE INTO hand_words (key, kind, until, reason, at) VALUES (?, 'guard', ?, ?, ?)",
         )
@@ -150,7 +155,7 @@ async fn feed(tx: &mut Tx, now: UnixTime) -> Result<i64> {
     Ok(sqlx::query_scalar(
         "INSERT INTO feeds (name, configured, ttl, confidence, list, mode, on_delist, last_good, state)
          VALUES (?1, 0, 86400, 100, 1, 'incremental', 'withdraw', ?2, 'good')
-         ON CONFLICT (name) DO UPDATE SET last_good = excluded.last_good
+         ON CONFLICT (name) DO UPDATE SET last_good = excluded.last_good, revision = revision + 1
          RETURNING id",
     )
     .bind(BY_HAND)

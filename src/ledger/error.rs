@@ -58,6 +58,14 @@ pub enum LedgerError {
         /// What the system says.
         reason: String,
     },
+    /// A copy could not be made.
+    #[error("the ledger cannot be copied to {}: {reason}", path.display())]
+    Backup {
+        /// The file that was to be written.
+        path: PathBuf,
+        /// Why not.
+        reason: String,
+    },
     /// SQLITE_FULL.
     #[error(
         "the disk that holds the ledger is full: nothing was lost, and nothing more is recorded or sent until there is space"

@@ -33,6 +33,10 @@ pub struct FeedRow {
     pub body_since: Option<UnixTime>,
     /// Whether its listings block or guard.
     pub role: Role,
+    /// Moves with every change of a listing.
+    pub revision: i64,
+    /// When the operator last withdrew all its listings.
+    pub dropped_at: Option<UnixTime>,
     /// Indicators listed now.
     pub listed: u64,
     /// Rejects of the recorded body.
@@ -201,7 +205,7 @@ pub(super) async fn configure(
              mode = excluded.mode, on_delist = excluded.on_delist, max_age = excluded.max_age,
              validators = iif(mode = excluded.mode, validators, NULL),
              body_sha256 = iif(mode = excluded.mode, body_sha256, NULL),
-             next_poll = iif(recipe IS ?9 AND mode = excluded.mode, next_poll, NULL)",
+             next_poll = iif(coalesce(recipe, ?9) = ?9 AND mode = excluded.mode, next_poll, NULL)",
     )
     .bind(name.as_str())
     .bind(seconds(terms.ttl))
@@ -238,6 +242,8 @@ pub(super) fn read_feed(row: &SqliteRow) -> Result<FeedRow> {
         body_sha256: row.try_get("body_sha256")?,
         body_since: time("body_since")?,
         role: Role::read(row)?,
+        revision: row.try_get("revision")?,
+        dropped_at: time("dropped_at")?,
         listed: count(row, "listed")?,
         rejected: count(row, "rejected")?,
         last_poll: time("last_poll")?,

@@ -105,23 +105,20 @@ impl Ledger {
 
 /// Forgets what a name listed in another role: what was to be blocked must not guard, nor the other way round.
 pub(super) async fn take_role(tx: &mut Tx, name: &Name, role: Role) -> Result<()> {
-    sqlx::query(
+    for sql in [
         "DELETE FROM listings WHERE feed_id IN (SELECT id FROM feeds WHERE name = ?1 AND role <> ?2)",
-    )
-    .bind(name.as_str())
-    .bind(role.as_str())
-    .execute(&mut **tx)
-    .await?;
-    sqlx::query(
         "DELETE FROM held_snapshots WHERE feed_id IN (SELECT id FROM feeds WHERE name = ?1 AND role <> ?2)",
-    )
-    .bind(name.as_str())
-    .bind(role.as_str())
-    .execute(&mut **tx)
-    .await?;
+        "DELETE FROM held_parts WHERE feed_id IN (SELECT id FROM feeds WHERE name = ?1 AND role <> ?2)",
+    ] {
+        sqlx::query(sql)
+            .bind(name.as_str())
+            .bind(role.as_str())
+            .execute(&mut **tx)
+            .await?;
+    }
     sqlx::query(
         "UPDATE feeds SET role = ?2, reach = NULL, recipe = NULL, validators = NULL, body_sha256 = NULL,
-             body_since = NULL, listed = 0, rejected = 0, last_good = NULL, last_change = NULL,
+             body_since = NULL, listed = 0, rejected = 0, revision = revision + 1, last_good = NULL, last_change = NULL,
              next_poll = NULL, failures = 0, state = 'new', trouble = NULL
          WHERE name = ?1 AND role <> ?2",
     )

@@ -261,6 +261,19 @@ impl Ledger {
             .collect()
     }
 
+    /// Takes answered calls on rules out of the journal that were sent before `until_ms`; the rules stay. Gives how many.
+    ///
+    /// # Errors
+    /// When the ledger cannot be written.
+    pub async fn l4_forget(&self, until_ms: i64) -> Result<u64> {
+        let mut writer = self.writer.acquire().await?;
+        let gone = sqlx::query("DELETE FROM l4_calls WHERE settled_ms IS NOT NULL AND sent_ms < ?")
+            .bind(until_ms)
+            .execute(&mut *writer)
+            .await?;
+        Ok(gone.rows_affected())
+    }
+
     /// When a call on rules was last sent, for the limit that holds over a restart.
     ///
     /// # Errors

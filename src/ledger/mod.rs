@@ -4,22 +4,28 @@
 //! more than one chunk of a load; separate readers. Commits are `synchronous = NORMAL`, but for the journal
 //! of calls, which must be on the disk before a call leaves.
 
+mod backup;
 mod bulk;
 mod by_hand;
 mod calls;
+mod drop_feed;
 mod error;
 mod feeds;
 mod firewalls;
 mod guard_lists;
 mod hand;
 mod l4;
+mod learned;
 mod leases;
 mod listing_rows;
 mod listings;
 mod lock;
 mod open;
+mod quarantine;
 mod read;
 mod read_back;
+mod recent;
+mod samples;
 mod snapshots;
 mod story;
 mod sweep;
@@ -29,6 +35,7 @@ mod trials;
 mod tests;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::sqlite::SqlitePool;
@@ -44,12 +51,13 @@ pub use self::l4::{L4Action, L4CallRow, L4Item, L4RuleRow, L4Settlement, NewL4Ca
 pub use self::leases::{LeaseCounts, LeaseRow};
 pub use self::listings::Delta;
 pub use self::lock::{DaemonLock, L4Lock};
+pub use self::quarantine::Quarantined;
 pub use self::read::FeedListings;
 pub use self::read_back::ReadState;
+pub use self::samples::{CallTotal, Sample};
 pub use self::snapshots::{GoodBody, HeldSnapshot};
 pub use self::story::ClassCount;
 pub use self::sweep::Swept;
-pub use self::trials::Quarantined;
 
 type Result<T> = std::result::Result<T, LedgerError>;
 type Tx = Transaction<'static, Sqlite>;
@@ -65,6 +73,9 @@ pub const LEARNED_FOR: Duration = Duration::from_secs(86_400);
 pub struct Ledger {
     writer: SqlitePool,
     readers: SqlitePool,
+    /// One connection that never writes, by which a change is seen.
+    watcher: SqlitePool,
+    recent: Arc<recent::Recent>,
     path: PathBuf,
 }
 
@@ -87,6 +98,7 @@ impl Ledger {
 
     /// Checkpoints and closes every connection. Call it before the process ends.
     pub async fn close(&self) {
+        self.watcher.close().await;
         self.readers.close().await;
         self.writer.close().await;
     }

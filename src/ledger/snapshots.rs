@@ -6,7 +6,7 @@ use crate::fetch::Validators;
 use crate::model::UnixTime;
 
 use super::listings::Delta;
-use super::{Ledger, Result};
+use super::{Ledger, Result, Tx};
 
 /// What is committed together with a recorded body's last row.
 #[derive(Clone, Debug)]
@@ -36,6 +36,9 @@ pub struct HeldSnapshot {
     pub approved_at: Option<UnixTime>,
 }
 
+/// Bytes of a held body in one transaction, so that none of them keeps a settle waiting.
+const PART: usize = 1 << 20;
+
 impl Ledger {
     /// Keeps a body that was not believed, in place of an earlier one. An approval of the same body stays.
     ///
@@ -50,21 +53,54 @@ impl Ledger {
         now: UnixTime,
     ) -> Result<()> {
         let mut tx = self.begin().await?;
-        sqlx::query(
-            "INSERT INTO held_snapshots (feed_id, body_sha256, body, reason, held_at)
-             VALUES (?1, ?2, ?3, ?4, ?5)
-             ON CONFLICT (feed_id) DO UPDATE SET reason = excluded.reason,
-                 held_at = iif(body_sha256 = excluded.body_sha256, held_at, excluded.held_at),
-                 approved_at = iif(body_sha256 = excluded.body_sha256, approved_at, NULL),
-                 body = excluded.body, body_sha256 = excluded.body_sha256",
+        let again = sqlx::query(
+            "UPDATE held_snapshots SET reason = ?3 WHERE feed_id = ?1 AND body_sha256 = ?2",
         )
         .bind(feed)
         .bind(sha256.as_slice())
-        .bind(body)
+        .bind(reason)
+        .execute(&mut *tx)
+        .await?
+        .rows_affected();
+        if again > 0 {
+            return Ok(tx.commit().await?);
+        }
+        forget_held(&mut tx, feed).await?;
+        tx.commit().await?;
+        for (part, bytes) in (0i64..).zip(body.chunks(PART)) {
+            let mut tx = self.begin().await?;
+            sqlx::query(
+                "INSERT OR REPLACE INTO held_parts (feed_id, part, bytes) VALUES (?, ?, ?)",
+            )
+            .bind(feed)
+            .bind(part)
+            .bind(bytes)
+            .execute(&mut *tx)
+            .await?;
+            tx.commit().await?;
+        }
+        // Only what is there whole is held.
+        let mut tx = self.begin().await?;
+        sqlx::query(
+            "INSERT INTO held_snapshots (feed_id, body_sha256, reason, held_at) VALUES (?, ?, ?, ?)",
+        )
+        .bind(feed)
+        .bind(sha256.as_slice())
         .bind(reason)
         .bind(now.seconds())
         .execute(&mut *tx)
         .await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// Forgets the body held for `feed`: what came after it made it moot.
+    ///
+    /// # Errors
+    /// When the ledger cannot be written.
+    pub async fn forget_held(&self, feed: i64) -> Result<()> {
+        let mut tx = self.begin().await?;
+        forget_held(&mut tx, feed).await?;
         tx.commit().await?;
         Ok(())
     }
@@ -96,12 +132,27 @@ impl Ledger {
     /// # Errors
     /// When the ledger cannot be read.
     pub async fn held_body(&self, feed: i64) -> Result<Option<Vec<u8>>> {
-        Ok(
-            sqlx::query_scalar("SELECT body FROM held_snapshots WHERE feed_id = ?")
+        let mut reader = self.readers.begin().await?;
+        let is_held: bool =
+            sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM held_snapshots WHERE feed_id = ?)")
                 .bind(feed)
-                .fetch_optional(&self.readers)
-                .await?,
-        )
+                .fetch_one(&mut *reader)
+                .await?;
+        if !is_held {
+            return Ok(None);
+        }
+        let mut body = Vec::new();
+        for part in 0i64.. {
+            let bytes: Option<Vec<u8>> =
+                sqlx::query_scalar("SELECT bytes FROM held_parts WHERE feed_id = ? AND part = ?")
+                    .bind(feed)
+                    .bind(part)
+                    .fetch_optional(&mut *reader)
+                    .await?;
+            let Some(bytes) = bytes else { break };
+            body.extend_from_slice(&bytes);
+        }
+        Ok(Some(body))
     }
 
     /// Lets the held body of `feed` through; the feed is due at once. `false` where nothing is held.
@@ -152,11 +203,19 @@ impl Ledger {
         .bind(body.next_poll.seconds())
         .execute(&mut *tx)
         .await?;
-        sqlx::query("DELETE FROM held_snapshots WHERE feed_id = ?")
-            .bind(feed)
-            .execute(&mut *tx)
-            .await?;
+        forget_held(&mut tx, feed).await?;
         tx.commit().await?;
         Ok(())
     }
+}
+
+/// Forgets the body held for `feed`, and what a broken-off keeping of one left.
+pub(super) async fn forget_held(tx: &mut Tx, feed: i64) -> Result<()> {
+    for sql in [
+        "DELETE FROM held_snapshots WHERE feed_id = ?",
+        "DELETE FROM held_parts WHERE feed_id = ?",
+    ] {
+        sqlx::query(sql).bind(feed).execute(&mut **tx).await?;
+    }
+    Ok(())
 }

@@ -20,6 +20,8 @@ pub struct Swept {
     pub firewalls: u64,
     /// Things learned that are to be tried again.
     pub learned: u64,
+    /// Bytes of the file that went back to the disk.
+    pub bytes: u64,
 }
 
 /// What there is to do.
@@ -34,6 +36,12 @@ struct Due {
 
 /// Rows that leave in one transaction.
 const CHUNK: i64 = 2_000;
+
+/// Fewer free pages than this stay for what comes next: 4 MB.
+const LEAST_FREE: i64 = 1_000;
+
+/// Gives 256 pages back (sqlite.org/pragma.html#pragma_incremental_vacuum): 1 MB, some milliseconds.
+const GIVE_BACK: &str = "PRAGMA incremental_vacuum(256)";
 
 /// A feed that left the config, and whose listings have all ended so long ago, or which never had a good fetch:
 /// the latest end of what a feed listed last is at one and a half ttls (see `plan::expiry`).
@@ -75,7 +83,42 @@ impl Ledger {
         if due.learned {
             swept.learned = self.sweep_learned(now).await?;
         }
+        if swept != Swept::default() {
+            swept.bytes = self.give_back().await?;
+        }
         Ok(swept)
+    }
+
+    /// Gives pages that hold nothing back to the disk while they are more than a quarter of the file, a few at a time
+    /// so that nobody waits; the rest is used anew. Returns the bytes.
+    async fn give_back(&self) -> Result<u64> {
+        let mut given = 0;
+        loop {
+            let (free, pages, page) = self.pages().await?;
+            if free < LEAST_FREE || free * 4 < pages {
+                return Ok(given);
+            }
+            let mut writer = self.writer.acquire().await?;
+            // Each row is a page: the statement has to be stepped to its end.
+            sqlx::query(GIVE_BACK).fetch_all(&mut *writer).await?;
+            drop(writer);
+            let (_, left, _) = self.pages().await?;
+            if left >= pages {
+                // A file that was not made for it gives nothing back.
+                return Ok(given);
+            }
+            given += u64::try_from((pages - left) * page).unwrap_or(0);
+        }
+    }
+
+    /// Pages of the file that hold nothing, all its pages, and the bytes of one.
+    async fn pages(&self) -> Result<(i64, i64, i64)> {
+        Ok(sqlx::query_as(
+            "SELECT freelist_count, page_count, page_size
+             FROM pragma_freelist_count, pragma_page_count, pragma_page_size",
+        )
+        .fetch_one(&self.readers)
+        .await?)
     }
 
     /// One look at the ends of a few indexes.
@@ -126,12 +169,14 @@ impl Ledger {
 
     async fn sweep_feeds(&self) -> Result<u64> {
         let mut tx = self.begin().await?;
-        let held = format!(
-            "DELETE FROM held_snapshots WHERE feed_id IN (SELECT id FROM feeds WHERE {EMPTY})"
-        );
-        sqlx::query(sqlx::AssertSqlSafe(held))
-            .execute(&mut *tx)
-            .await?;
+        for table in ["held_snapshots", "held_parts"] {
+            let sql = format!(
+                "DELETE FROM {table} WHERE feed_id IN (SELECT id FROM feeds WHERE {EMPTY})"
+            );
+            sqlx::query(sqlx::AssertSqlSafe(sql))
+                .execute(&mut *tx)
+                .await?;
+        }
         let feeds = format!("DELETE FROM feeds WHERE {EMPTY}");
         let gone = sqlx::query(sqlx::AssertSqlSafe(feeds))
             .execute(&mut *tx)

@@ -255,7 +255,7 @@ impl Ending {
         match (self, outcome) {
             (Self::Http { status, .. }, _) => Reply::Status(*status),
             (Self::Garbage, _) => Reply::Garbage,
-            (Self::LoseAnswer, _) => Reply::Closed,
+            (Self::LoseAnswer | Self::Late(_), _) => Reply::Closed,
             (Self::Truncate, Some(outcome)) => {
                 Reply::Truncated(envelope(outcome.result, request_id))
             }

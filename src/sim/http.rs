@@ -19,6 +19,7 @@ use super::civil::http_date;
 use super::clock::Clock;
 use super::cloud::{Cloud, Reply};
 use super::control;
+use super::faults::Ending;
 use super::gateway::Request;
 use super::wire::Cutter;
 
@@ -64,6 +65,15 @@ async fn call(
     let call = lock(&server.cloud).receive(request);
     if !server.wait(call.plan.latency).await {
         return cut(&cutter, Cutter::reset);
+    }
+    if let Ending::Late(span) = call.plan.ending {
+        tokio::spawn(async move {
+            if server.wait(span).await {
+                let arrived = server.clock.tick_us();
+                lock(&server.cloud).answer(&call, arrived);
+            }
+        });
+        return cut(&cutter, Cutter::close);
     }
     // Taken before the lock is waited for: a long read-back must not make a burst of what came one by one.
     let arrived = server.clock.tick_us();

@@ -9,21 +9,21 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 /// A folder with a config, a feed in a file, and a simulated cloud.
-struct Place {
+pub struct Place {
     folder: TempDir,
     _sim: Sim,
     runtime: tokio::runtime::Runtime,
 }
 
 /// What a command printed, and how it ended.
-struct Said {
-    code: i32,
-    out: String,
-    err: String,
+pub struct Said {
+    pub code: i32,
+    pub out: String,
+    pub err: String,
 }
 
 impl Place {
-    fn new(feed: &str) -> Self {
+    pub fn new(feed: &str) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
@@ -61,16 +61,16 @@ allow = ["45.155.205.99", "good.example.org"]
         }
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    fn write(&self, name: &str, text: &str) {
+    pub fn write(&self, name: &str, text: &str) {
         fs::write(self.path(name), text).unwrap();
     }
 
     /// Runs `feedwall` with the config of this place.
-    fn feedwall(&self, arguments: &[&str]) -> Said {
+    pub fn feedwall(&self, arguments: &[&str]) -> Said {
         feedwall(
             &[
                 &["--config", self.path("feedwall.toml").to_str().unwrap()],
@@ -80,7 +80,7 @@ allow = ["45.155.205.99", "good.example.org"]
         )
     }
 
-    fn json(&self, arguments: &[&str]) -> (i32, Value) {
+    pub fn json(&self, arguments: &[&str]) -> (i32, Value) {
         let said = self.feedwall(&[&["--json"], arguments].concat());
         let json = serde_json::from_str(&said.out);
         (

@@ -264,6 +264,26 @@ fn a_lost_answer_is_settled_by_reading_and_makes_nothing_twice() {
 }
 
 #[test]
+fn a_create_that_arrives_after_it_was_given_up_is_known_again() {
+    let place = Place::new(|_| {});
+    place.write("web.csv", &rules(400, plain));
+    // Five seconds after its connection was lost it is looked for, after eight it arrives, and what repeats it is slower.
+    let nth = |number| When::default().action(CREATE).calls(number, number);
+    let then = |fault: Value| serde_json::from_value(fault).unwrap();
+    let faults = FaultSchedule::default()
+        .and(nth(1), then(json!({ "late": { "ms": 8_000 } })))
+        .and(nth(2), then(json!({ "latency": { "ms": 6_000 } })));
+    place.sim.set_faults(faults);
+    let said = place.l4(&["apply", "web.csv"]);
+    assert_eq!(said.code, 0, "{}{}", said.out, said.err);
+    place.holds(400);
+    assert!(place.sim.l4_rules().iter().all(|rule| rule.writes == 1));
+    let (sent, applied) = place.calls(CREATE);
+    assert_eq!(applied, 2, "the late one and the second batch's");
+    assert_eq!(sent, 3, "and the repeated one, whose ports were taken");
+}
+
+#[test]
 fn a_proxy_that_is_being_deployed_is_waited_for() {
     let place = Place::new(|_| {});
     place.write("web.csv", &rules(400, plain));
@@ -467,7 +487,7 @@ fn a_plan_sends_nothing_and_needs_no_ledger() {
         assert_eq!(said.code, 0, "{}", said.err);
         assert_eq!(
             said.out,
-            "web.csv: 2 rules of the set `web`: 0 stand, 2 to make, 0 to change, 0 left the file\n  \
+            "web.csv: 2 rules of the set `web`: 0 there, 2 to make, 0 to change, 0 left the file\n  \
              make: line 2, TCP 1000 to 93.184.216.34 port 1000 on zone-24wjy25v1cwi/sid-2qwk27xf7j9g\n  \
              make: line 3, TCP 1001 to 93.184.216.34 port 1001 on zone-24wjy25v1cwi/sid-2qwk27xf7j9g\n"
         );

@@ -159,6 +159,7 @@ async fn apply(cli: &Cli, args: &ApplyArgs) -> anyhow::Result<Exit> {
     let (progress, watched) = watch::channel(l4::Progress::default());
     let bars = Bars::watch_rules(watched);
     let name = args.file.file.to_string_lossy();
+    l4::forget(&desk, config.ledger.keep_history).await?;
     let done = l4::apply(&desk, &file, &name, orders, &progress, &cancel).await;
     bars.finish();
     ledger.close().await;
@@ -193,7 +194,7 @@ async fn list(cli: &Cli, args: &ListArgs) -> anyhow::Result<Exit> {
         let rules: Vec<_> = rules.iter().map(show::row_json).collect();
         print_json(&json!({ "rules": rules }))?;
     } else {
-        print(show::list(&rules).trim_end())?;
+        print(show::list(&rules, Clock::system().now()).trim_end())?;
     }
     Ok(Exit::Done)
 }
@@ -205,7 +206,7 @@ async fn delete(cli: &Cli, args: &DeleteArgs) -> anyhow::Result<Exit> {
     let (desk, ledger) = desk(&config, Ledger::open_existing(&config.ledger.path).await?)?;
     let rules = args.choose(ledger.l4_rules().await?)?;
     if !cli.json {
-        print(show::list(&rules).trim_end())?;
+        print(show::list(&rules, Clock::system().now()).trim_end())?;
     }
     let sure = args.dry_run || args.yes || rules.is_empty() || agreed(rules.len())?;
     if args.dry_run || !sure || rules.is_empty() {
@@ -220,6 +221,7 @@ async fn delete(cli: &Cli, args: &DeleteArgs) -> anyhow::Result<Exit> {
     }
     let (progress, watched) = watch::channel(l4::Progress::default());
     let bars = Bars::watch_rules(watched);
+    l4::forget(&desk, config.ledger.keep_history).await?;
     let report = l4::delete(&desk, &rules, &progress, &cancel).await;
     bars.finish();
     ledger.close().await;

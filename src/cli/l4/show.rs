@@ -1,5 +1,6 @@
 //! Proxy rules as text and as JSON. Text holds the first few of each kind; JSON holds all.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde_json::{Value, json};
@@ -7,9 +8,11 @@ use serde_json::{Value, json};
 use crate::l4::plan::{Change, Held, Options, Plan, Standing};
 use crate::l4::{Deed, Fault, Report, RuleFile, Wanted};
 use crate::ledger::L4RuleRow;
+use crate::model::UnixTime;
 use crate::status::escape::escape;
 use crate::status::layout::Side::{Left, Right};
-use crate::status::layout::grid;
+use crate::status::layout::{count, grid, heading};
+use crate::status::span::when;
 
 /// Rules of one kind that are shown.
 const SHOWN: usize = 20;
@@ -24,9 +27,9 @@ pub(super) fn waits(plan: &Plan, options: Options) -> bool {
 pub(super) fn plan(file: &RuleFile, path: &Path, plan: &Plan, options: Options) -> String {
     let stand = plan.same.len() + plan.adopt.len() + plan.alien.len();
     let mut text = format!(
-        "{}: {} rules of the set `{}`: {stand} stand, {} to make, {} to change, {} left the file\n",
+        "{}: {} of the set `{}`: {stand} there, {} to make, {} to change, {} left the file\n",
         escape(&path.to_string_lossy()),
-        file.rules.len(),
+        count(file.rules.len() as u64, "rule", "rules"),
         file.set,
         plan.create.len(),
         plan.change.len(),
@@ -200,7 +203,8 @@ fn some<T>(text: &mut String, items: &[T], one: impl Fn(&T) -> String) {
     }
 }
 
-pub(super) fn list(rules: &[L4RuleRow]) -> String {
+/// The rules of each proxy under its name, so that no id is broken by a line's end.
+pub(super) fn list(rules: &[L4RuleRow], now: UnixTime) -> String {
     if rules.is_empty() {
         return "no such rule".to_owned();
     }
@@ -208,23 +212,31 @@ pub(super) fn list(rules: &[L4RuleRow]) -> String {
         ("set", Left),
         ("rule", Left),
         ("id", Left),
-        ("proxy", Left),
         ("tag", Left),
         ("status", Left),
         ("made", Right),
     ];
-    let rows = rules.iter().map(|row| {
-        vec![
+    let mut proxies: BTreeMap<(&str, &str), Vec<Vec<String>>> = BTreeMap::new();
+    for row in rules {
+        let cells = vec![
             row.set.clone(),
             known_by(row),
             escape(&row.rule_id).into_owned(),
-            row.proxy.clone(),
             escape(row.tag.as_deref().unwrap_or("")).into_owned(),
             escape(&row.status).into_owned(),
-            row.made_at.to_string(),
-        ]
+            when(row.made_at, now),
+        ];
+        let proxy = proxies.entry((&row.zone, &row.proxy)).or_default();
+        proxy.push(cells);
+    }
+    let tables = proxies.into_iter().map(|((zone, proxy), rows)| {
+        format!(
+            "{}{}",
+            heading(&format!("{zone}/{proxy}")),
+            grid(&header, rows)
+        )
     });
-    grid(&header, rows.collect())
+    tables.collect::<Vec<_>>().join("\n")
 }
 
 fn known_by(row: &L4RuleRow) -> String {

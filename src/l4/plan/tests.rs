@@ -102,6 +102,23 @@ fn a_rule_is_known_again_by_ports_by_tag_and_by_a_shared_port() {
 }
 
 #[test]
+fn a_tag_that_the_file_does_not_name_stays() {
+    let (tagged, plain) = (tcp("80", "1.1.1.1", "web"), tcp("80", "1.1.1.1", ""));
+    let known = Known {
+        held: vec![held("web", "rule-1", &tagged, 3600)],
+        seen: vec![seen("rule-1", &tagged)],
+        ..Known::default()
+    };
+    let plan = made(&known, &[plain], Options::default());
+    assert_eq!((plan.same.len(), plan.change.len()), (1, 0));
+    let moved = tcp("80", "1.0.0.1", "");
+    let plan = made(&known, &[moved], Options::default());
+    let change = &plan.change[0];
+    assert_eq!(change.difference, ["origins 1.1.1.1 → 1.0.0.1"]);
+    assert_eq!(change.wanted.rule.tag(), tagged.tag());
+}
+
+#[test]
 fn what_somebody_changed_or_deleted_there_is_seen() {
     let (ours, theirs) = (tcp("80", "1.1.1.1", "a"), tcp("80", "1.0.0.1", "a"));
     let mut known = Known {

@@ -127,6 +127,32 @@ async fn a_lost_create_is_remembered_for_its_proxy() {
 }
 
 #[tokio::test]
+async fn old_calls_are_forgotten_and_their_rules_and_open_calls_are_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = Ledger::open(&folder.path().join("ledger.db"))
+        .await
+        .unwrap();
+    let items = [item(None, Some("one"))];
+    let create = call(L4Action::Create, &items);
+    let made = applied(vec![item(Some("rule-1"), Some("one"))]);
+    for sent_ms in [1_000, 5_000] {
+        let id = ledger.l4_journal(&create, sent_ms).await.unwrap();
+        ledger.l4_settle(id, &made, 6_000).await.unwrap();
+    }
+    ledger.l4_journal(&create, 2_000).await.unwrap();
+    assert_eq!(ledger.l4_forget(5_000).await.unwrap(), 1);
+    let sent: Vec<i64> = ledger
+        .l4_calls(9)
+        .await
+        .unwrap()
+        .iter()
+        .map(|call| call.sent_ms)
+        .collect();
+    assert_eq!(sent, [2_000, 5_000]);
+    assert_eq!(ledger.l4_rules().await.unwrap().len(), 1);
+}
+
+#[tokio::test]
 async fn a_ledger_from_before_these_tables_keeps_its_rows() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("ledger.db");
@@ -134,6 +160,10 @@ async fn a_ledger_from_before_these_tables_keeps_its_rows() {
     for statement in [
         "DROP TABLE l4_rules",
         "DROP TABLE l4_calls",
+        "DROP TRIGGER calls_counted",
+        "DROP TABLE call_totals",
+        "DROP TABLE samples",
+        "ALTER TABLE leases DROP COLUMN seen_at",
         "DELETE FROM _sqlx_migrations WHERE version > 1",
         "INSERT INTO meta (name, value) VALUES ('hand', '7')",
     ] {

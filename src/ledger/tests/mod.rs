@@ -1,9 +1,15 @@
 //! The ledger's promises, on real files.
 
+mod calls;
+mod desk;
 mod flaws;
 mod history;
+mod keeping;
 mod listings;
 mod opening;
+mod samples;
+mod sweep;
+mod trials;
 
 use std::time::Duration;
 
@@ -150,6 +156,20 @@ impl Fixture {
             .fetch_one(&self.writer)
             .await
             .unwrap()
+    }
+
+    /// The one number that a statement gives.
+    async fn count(&self, sql: &'static str) -> i64 {
+        sqlx::query_scalar(sql)
+            .fetch_one(&self.readers)
+            .await
+            .unwrap()
+    }
+
+    /// The key of a firewall, which is put into the config in place of any other.
+    async fn firewall(&self, text: &str) -> i64 {
+        self.configure_firewalls([&name(text)]).await.unwrap();
+        self.ledger.firewall(&name(text)).await.unwrap().unwrap().id
     }
 
     async fn execute(&self, sql: &'static str) {

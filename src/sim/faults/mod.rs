@@ -148,6 +148,8 @@ pub enum Then {
     Slow(Delay),
     /// The call is carried out, and the connection closed without an answer.
     LoseAnswer,
+    /// The connection is closed without an answer, and the call arrives so much later, from some buffer on the way.
+    Late(Delay),
     /// The connection is reset, and nothing is carried out.
     Reset,
     /// The call is carried out, and the answer is no JSON.

@@ -63,6 +63,8 @@ pub(in crate::sim) enum Ending {
         applied: bool,
     },
     LoseAnswer,
+    /// Carried out so much later.
+    Late(Duration),
     Reset,
     Garbage,
     Truncate,
@@ -166,12 +168,12 @@ impl Then {
             Self::Quota { places } => plan.limits.quota = *places,
             Self::Batch { entries } => plan.limits.batch = *entries,
             Self::Rate { per_second } => plan.limits.rate = *per_second,
-            _ if plan.ending == Ending::Plain => plan.ending = self.ending(),
+            _ if plan.ending == Ending::Plain => plan.ending = self.ending(chance),
             _ => {}
         }
     }
 
-    fn ending(&self) -> Ending {
+    fn ending(&self, chance: &mut fastrand::Rng) -> Ending {
         match self {
             Self::Error {
                 code,
@@ -195,6 +197,7 @@ impl Then {
                 applied: *applied,
             },
             Self::LoseAnswer => Ending::LoseAnswer,
+            Self::Late(delay) => Ending::Late(delay.draw(chance)),
             Self::Reset => Ending::Reset,
             Self::Garbage => Ending::Garbage,
             Self::Truncate => Ending::Truncate,
