@@ -24,6 +24,7 @@ mod desk;
 mod failing_paths;
 mod first_sync;
 mod forms;
+mod fuzzed;
 mod keeping;
 mod hostile;
 mod l4;
