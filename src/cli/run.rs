@@ -2,18 +2,24 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
+use tracing::Level;
 
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::daemon::{Daemon, OnceSummary};
+use crate::serve::Server;
 use crate::stage::replan::GuardMaterial;
 
 use super::progress::Bars;
 use super::{Cli, Exit, Misused, load_config, print, words};
+
+/// How often a listener that could not be had is tried again.
+const KNOCK: Duration = Duration::from_secs(10);
 
 /// `feedwall run`
 #[derive(Debug, clap::Args)]
@@ -74,8 +80,12 @@ fn exit(summary: &OnceSummary) -> Exit {
 async fn forever(path: &Path, daemon: &Daemon, mut config: Config) -> anyhow::Result<Exit> {
     let cancel = stop_on_signals()?;
     let mut hangup = signal(SignalKind::hangup()).context("SIGHUP cannot be heard")?;
+    let mut server = Server::new(Arc::clone(daemon.desk()));
     loop {
         let session = daemon.configure(&config).await?;
+        if server.address().is_none() {
+            listen(&mut server, &config, Level::ERROR).await;
+        }
         tracing::info!(
             feeds = config.feeds.len(),
             firewalls = config.firewalls.len(),
@@ -89,9 +99,12 @@ async fn forever(path: &Path, daemon: &Daemon, mut config: Config) -> anyhow::Re
         let next = loop {
             tokio::select! {
                 ended = &mut running => break ended.map(|()| None),
-                _ = hangup.recv() => if let Some(new) = reload(path, &config) {
+                _ = hangup.recv() => if let Some(new) = reload(path, &config, &mut server).await {
                     stop.cancel();
                     break (&mut running).await.map(|()| Some(new));
+                },
+                () = tokio::time::sleep(KNOCK), if server.address().is_none() && config.http.is_some() => {
+                    listen(&mut server, &config, Level::DEBUG).await;
                 }
             }
         };
@@ -99,6 +112,7 @@ async fn forever(path: &Path, daemon: &Daemon, mut config: Config) -> anyhow::Re
         match next? {
             Some(new) if !cancel.is_cancelled() => config = new,
             _ => {
+                server.close().await;
                 tracing::info!("stopped; the cloud keeps the entries until their EndTime");
                 return Ok(Exit::Done);
             }
@@ -106,8 +120,20 @@ async fn forever(path: &Path, daemon: &Daemon, mut config: Config) -> anyhow::Re
     }
 }
 
+/// Listens as the config says. A port that is taken is no reason to leave the firewalls alone: it is tried again.
+async fn listen(server: &mut Server, config: &Config, level: Level) {
+    if let Err(fault) = server.apply(config.http.as_ref()).await {
+        let sentence = "nothing is served until this is mended, and all else goes on";
+        if level == Level::ERROR {
+            tracing::error!("{fault}; {sentence}");
+        } else {
+            tracing::debug!("{fault}; {sentence}");
+        }
+    }
+}
+
 /// Reads the config again; `None` keeps the one in force.
-fn reload(path: &Path, old: &Config) -> Option<Config> {
+async fn reload(path: &Path, old: &Config, server: &mut Server) -> Option<Config> {
     let new = match Config::load(path) {
         Ok(new) => new,
         Err(faults) => {
@@ -126,6 +152,10 @@ fn reload(path: &Path, old: &Config) -> Option<Config> {
         return None;
     }
     if let Err(fault) = GuardMaterial::read(&new) {
+        tracing::error!("the config was not reloaded, and the old one stays in force: {fault}");
+        return None;
+    }
+    if let Err(fault) = server.apply(new.http.as_ref()).await {
         tracing::error!("the config was not reloaded, and the old one stays in force: {fault}");
         return None;
     }

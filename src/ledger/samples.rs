@@ -123,16 +123,17 @@ impl Ledger {
         )
         .fetch_all(&self.readers)
         .await?;
-        let total = |(firewall, action, verdict, calls, entries, duration): (i64, String, _, _, _, _)| {
-            Ok(CallTotal {
-                firewall,
-                action: action_of(&action)?,
-                verdict,
-                calls: whole(calls),
-                entries: whole(entries),
-                duration_ms: whole(duration),
-            })
-        };
+        let total =
+            |(firewall, action, verdict, calls, entries, duration): (i64, String, _, _, _, _)| {
+                Ok(CallTotal {
+                    firewall,
+                    action: action_of(&action)?,
+                    verdict,
+                    calls: whole(calls),
+                    entries: whole(entries),
+                    duration_ms: whole(duration),
+                })
+            };
         rows.into_iter().map(total).collect()
     }
 

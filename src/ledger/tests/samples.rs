@@ -153,7 +153,10 @@ async fn a_ledger_from_before_keeps_its_rows() {
     ledger.close().await;
     let ledger = Ledger::open(&path).await.unwrap();
     let totals = ledger.call_totals().await.unwrap();
-    assert_eq!((totals.len(), totals[0].calls, totals[0].entries), (1, 1, 1));
+    assert_eq!(
+        (totals.len(), totals[0].calls, totals[0].entries),
+        (1, 1, 1)
+    );
     let seen: Option<i64> = sqlx::query_scalar("SELECT seen_at FROM leases")
         .fetch_one(&ledger.readers)
         .await
