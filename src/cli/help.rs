@@ -32,7 +32,11 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
     let topics = topics();
     if let [word] = args.words.as_slice() {
         if word == "topics" {
-            let wide = topics.iter().map(|topic| topic.name.len()).max().unwrap_or(0);
+            let wide = topics
+                .iter()
+                .map(|topic| topic.name.len())
+                .max()
+                .unwrap_or(0);
             for Topic { name, title, .. } in &topics {
                 print(format_args!("  {name:wide$}  {title}"))?;
             }
@@ -51,7 +55,8 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
             let known: Vec<String> = known.chain(topics).collect();
             let advice = match crate::config::nearest(word, known.iter().map(String::as_str)) {
                 Some(_) => advice(word, &known),
-                None => "`feedwall help` names the commands, `feedwall help topics` the topics".to_owned(),
+                None => "`feedwall help` names the commands, `feedwall help topics` the topics"
+                    .to_owned(),
             };
             bail!("there is no help on `{}`; {advice}", shown(word));
         };
@@ -68,15 +73,23 @@ fn topics() -> Vec<Topic> {
         .filter_map(|section| {
             let (title, text) = section.split_once('\n')?;
             let text = text.split_once("\n## ").map_or(text, |(text, _)| text);
-            Some(Topic { name: slug(title), title, text })
+            Some(Topic {
+                name: slug(title),
+                title,
+                text,
+            })
         })
         .collect()
 }
 
 /// What a link to a heading ends with, as GitHub and most others make it.
 fn slug(title: &str) -> String {
-    let kept = title.chars().filter(|sign| sign.is_alphanumeric() || *sign == ' ' || *sign == '-');
-    kept.flat_map(char::to_lowercase).map(|sign| if sign == ' ' { '-' } else { sign }).collect()
+    let kept = title
+        .chars()
+        .filter(|sign| sign.is_alphanumeric() || *sign == ' ' || *sign == '-');
+    kept.flat_map(char::to_lowercase)
+        .map(|sign| if sign == ' ' { '-' } else { sign })
+        .collect()
 }
 
 #[cfg(test)]
@@ -90,8 +103,13 @@ mod tests {
         let topics = topics();
         for kind in Kind::ALL {
             let topic = topics.iter().find(|topic| topic.name == kind.topic());
-            let topic = topic.unwrap_or_else(|| panic!("operations.md lacks a section for {}", kind.topic()));
-            assert!(topic.text.trim().lines().count() >= 4, "{} says too little", kind.topic());
+            let topic = topic
+                .unwrap_or_else(|| panic!("operations.md lacks a section for {}", kind.topic()));
+            assert!(
+                topic.text.trim().lines().count() >= 4,
+                "{} says too little",
+                kind.topic()
+            );
         }
     }
 
@@ -110,8 +128,14 @@ mod tests {
         let mut command = Cli::command();
         command.build();
         let mut named = 0;
-        for code in OPERATIONS.split('`').skip(1).step_by(2).chain(OPERATIONS.lines().filter_map(|line| line.strip_prefix("    "))) {
-            let Some(words) = code.strip_prefix("feedwall ") else { continue };
+        for code in OPERATIONS.split('`').skip(1).step_by(2).chain(
+            OPERATIONS
+                .lines()
+                .filter_map(|line| line.strip_prefix("    ")),
+        ) {
+            let Some(words) = code.strip_prefix("feedwall ") else {
+                continue;
+            };
             let word = words.split(' ').next().unwrap();
             assert!(command.find_subcommand(word).is_some(), "`{code}`");
             named += 1;
@@ -124,7 +148,11 @@ mod tests {
         let mut command = Cli::command();
         command.build();
         for topic in topics() {
-            assert!(command.find_subcommand(&topic.name).is_none(), "{}", topic.name);
+            assert!(
+                command.find_subcommand(&topic.name).is_none(),
+                "{}",
+                topic.name
+            );
         }
     }
 }

@@ -19,7 +19,10 @@ Commands and config keys, written down by the program itself: `feedwall man --re
 pub(super) fn text(root: &Command) -> String {
     let mut text = format!("{HEAD}## Commands\n\n");
     text += "Every command takes the options of `feedwall` itself: `--config`, `--json`, `--verbose`, `--log-format`.\n\n";
-    for (title, rows) in [("Exit codes", &super::EXIT_CODES[..]), ("Environment", &super::ENVIRONMENT[..])] {
+    for (title, rows) in [
+        ("Exit codes", &super::EXIT_CODES[..]),
+        ("Environment", &super::ENVIRONMENT[..]),
+    ] {
         let _ = writeln!(text, "### {title}\n\n| | |\n|---|---|");
         for (term, meaning) in rows {
             let _ = writeln!(text, "| `{term}` | {meaning} |");
@@ -44,12 +47,20 @@ fn of(command: &Command, text: &mut String) {
         let dot = if about.ends_with('.') { "" } else { "." };
         let _ = writeln!(text, "{about}{dot}\n");
     }
-    let own = command.get_arguments().filter(|arg| !arg.is_global_set() && !arg.is_hide_set());
-    let rows: Vec<_> = own.filter(|arg| !["help", "version"].contains(&arg.get_id().as_str())).collect();
+    let own = command
+        .get_arguments()
+        .filter(|arg| !arg.is_global_set() && !arg.is_hide_set());
+    let rows: Vec<_> = own
+        .filter(|arg| !["help", "version"].contains(&arg.get_id().as_str()))
+        .collect();
     if !rows.is_empty() {
         text.push_str("| | |\n|---|---|\n");
         for arg in rows {
-            let help = arg.get_long_help().or_else(|| arg.get_help()).map(ToString::to_string).unwrap_or_default();
+            let help = arg
+                .get_long_help()
+                .or_else(|| arg.get_help())
+                .map(ToString::to_string)
+                .unwrap_or_default();
             let shown = arg.to_string().replace('|', "\\|");
             let help = help.replace('\n', " ").replace('|', "\\|");
             let _ = writeln!(text, "| `{shown}` | {help}{} |", defaults(arg));
@@ -62,7 +73,11 @@ fn of(command: &Command, text: &mut String) {
 }
 
 fn defaults(arg: &clap::Arg) -> String {
-    let values: Vec<_> = arg.get_default_values().iter().map(|value| value.to_string_lossy()).collect();
+    let values: Vec<_> = arg
+        .get_default_values()
+        .iter()
+        .map(|value| value.to_string_lossy())
+        .collect();
     match values.as_slice() {
         values if !arg.get_action().takes_values() || values.is_empty() => String::new(),
         values => format!(" (default: `{}`)", values.join(" ")),

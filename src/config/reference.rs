@@ -58,14 +58,25 @@ struct Part {
 #[must_use]
 pub fn reference() -> String {
     let shown = shown();
-    let blocks = Config::parse(EVERY_KIND, "example").map_or_else(|_| Vec::new(), |one| blocks(&one));
+    let blocks =
+        Config::parse(EVERY_KIND, "example").map_or_else(|_| Vec::new(), |one| blocks(&one));
     let mut text = String::new();
     for part in parts() {
-        let _ = writeln!(text, "### `{}`\n\n| key | default | |\n|---|---|---|", part.header);
-        let built = part.keys.iter().filter(|key| !matches!(key.state, State::Later(_)));
+        let _ = writeln!(
+            text,
+            "### `{}`\n\n| key | default | |\n|---|---|---|",
+            part.header
+        );
+        let built = part
+            .keys
+            .iter()
+            .filter(|key| !matches!(key.state, State::Later(_)));
         for key in built.filter(|key| !key.shown.starts_with('[')) {
             let default = default_of(&part, key, &blocks);
-            let words = shown.iter().find(|one| is_of(one, &part, key)).map_or_else(String::new, words);
+            let words = shown
+                .iter()
+                .find(|one| is_of(one, &part, key))
+                .map_or_else(String::new, words);
             let _ = writeln!(text, "| `{}` | {default} | {words} |", key.name);
         }
         text.push('\n');
@@ -74,26 +85,43 @@ pub fn reference() -> String {
 }
 
 fn parts() -> Vec<Part> {
-    let part = |header, keys| Part { header, keys, like: header };
+    let part = |header, keys| Part {
+        header,
+        keys,
+        like: header,
+    };
     vec![
         part("[ledger]", keys::LEDGER),
         part("[fetch]", keys::FETCH),
         part("[guard]", keys::GUARD),
-        Part { header: "[[guard.list]]", keys: keys::GUARD_LIST, like: "[[feed]]" },
+        Part {
+            header: "[[guard.list]]",
+            keys: keys::GUARD_LIST,
+            like: "[[feed]]",
+        },
         part("[[feed]]", keys::FEED),
         part("[[firewall]]", keys::FIREWALL),
-        Part { header: "[l4]", keys: keys::L4, like: "[[firewall]]" },
+        Part {
+            header: "[l4]",
+            keys: keys::L4,
+            like: "[[firewall]]",
+        },
     ]
 }
 
 /// Whether the example's words are about this key: in its own section, or in the one that shares it.
 fn is_of(one: &Shown, part: &Part, key: &Key) -> bool {
-    one.key == key.name && !one.text.is_empty() && [part.header, part.like, "[defaults]"].contains(&&*one.section)
+    one.key == key.name
+        && !one.text.is_empty()
+        && [part.header, part.like, "[defaults]"].contains(&&*one.section)
 }
 
 fn default_of(part: &Part, key: &Key, blocks: &[Block]) -> String {
     let of_header = blocks.iter().filter(|block| block.header == part.header);
-    let mut lines = of_header.flat_map(|block| &block.lines).filter(|line| line.key == key.name).peekable();
+    let mut lines = of_header
+        .flat_map(|block| &block.lines)
+        .filter(|line| line.key == key.name)
+        .peekable();
     if lines.peek().is_none() {
         return "none".to_owned();
     }
@@ -106,7 +134,11 @@ fn default_of(part: &Part, key: &Key, blocks: &[Block]) -> String {
 fn words(one: &Shown) -> String {
     let example = cell(&one.value);
     let text = cell(&one.text);
-    if one.value.is_empty() || one.value == "[" { text } else { format!("{text} Such as `{example}`.") }
+    if one.value.is_empty() || one.value == "[" {
+        text
+    } else {
+        format!("{text} Such as `{example}`.")
+    }
 }
 
 /// A table's cell holds no bare bar.
@@ -127,7 +159,9 @@ fn shown() -> Vec<Shown> {
         if code.starts_with('[') {
             section = code.split(" #").next().unwrap_or(code).trim().to_owned();
         } else if let Some((key, rest)) = code.split_once(" = ")
-            && key.chars().all(|sign| sign.is_ascii_lowercase() || sign == '_')
+            && key
+                .chars()
+                .all(|sign| sign.is_ascii_lowercase() || sign == '_')
         {
             let (value, behind) = value_and_comment(rest);
             let mut text: Vec<String> = Vec::new();
@@ -150,7 +184,9 @@ fn value_and_comment(rest: &str) -> (&str, Option<&str>) {
     match rest.split_once("  #") {
         Some((value, comment)) => (value.trim(), Some(comment.trim())),
         None => match rest.rsplit_once(" # ") {
-            Some((value, comment)) if !comment.contains('"') => (value.trim(), Some(comment.trim())),
+            Some((value, comment)) if !comment.contains('"') => {
+                (value.trim(), Some(comment.trim()))
+            }
             _ => (rest.trim(), None),
         },
     }
@@ -159,8 +195,17 @@ fn value_and_comment(rest: &str) -> (&str, Option<&str>) {
 fn sentence(text: &str) -> String {
     let text = text.trim();
     let mut signs = text.chars();
-    let text: String = signs.next().into_iter().flat_map(char::to_uppercase).chain(signs).collect();
-    if text.ends_with(['.', ':', '!', '?']) { text } else { format!("{text}.") }
+    let text: String = signs
+        .next()
+        .into_iter()
+        .flat_map(char::to_uppercase)
+        .chain(signs)
+        .collect();
+    if text.ends_with(['.', ':', '!', '?']) {
+        text
+    } else {
+        format!("{text}.")
+    }
 }
 
 #[cfg(test)]
@@ -172,9 +217,14 @@ mod tests {
         let shown = shown();
         let mut silent = Vec::new();
         for part in parts() {
-            for key in part.keys.iter().filter(|key| !matches!(key.state, State::Later(_))) {
+            for key in part
+                .keys
+                .iter()
+                .filter(|key| !matches!(key.state, State::Later(_)))
+            {
                 let about = shown.iter().any(|one| {
-                    one.key == key.name && [part.header, part.like, "[defaults]"].contains(&&*one.section)
+                    one.key == key.name
+                        && [part.header, part.like, "[defaults]"].contains(&&*one.section)
                 });
                 if !key.shown.starts_with('[') && !about {
                     silent.push(format!("{} {}", part.header, key.name));
@@ -187,8 +237,16 @@ mod tests {
     #[test]
     fn a_key_is_told_with_its_default_and_what_the_example_says() {
         let text = reference();
-        let row = |key: &str| text.lines().find(|line| line.starts_with(&format!("| `{key}` |"))).unwrap();
-        assert!(row("keep_history").contains("| `\"90d\"` | Call history and dead listings"), "{}", row("keep_history"));
+        let row = |key: &str| {
+            text.lines()
+                .find(|line| line.starts_with(&format!("| `{key}` |")))
+                .unwrap()
+        };
+        assert!(
+            row("keep_history").contains("| `\"90d\"` | Call history and dead listings"),
+            "{}",
+            row("keep_history")
+        );
         assert!(row("max_delete").contains("`0.3`"), "{}", row("max_delete"));
         assert!(text.contains("| `name` | must be written |"), "{text}");
         assert!(!text.contains("`defaults`"));

@@ -4,6 +4,7 @@
 pub mod contract;
 pub mod frozen;
 pub mod intake;
+pub mod probe;
 pub mod reconcile;
 pub mod replan;
 pub mod send;

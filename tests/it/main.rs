@@ -27,6 +27,8 @@ mod forms;
 mod keeping;
 mod hostile;
 mod l4;
+mod package;
+mod probe;
 mod reload;
 mod service;
 mod structure;
