@@ -29,6 +29,8 @@ mod hostile;
 mod http;
 mod keeping;
 mod l4;
+mod package;
+mod probe;
 mod reload;
 mod service;
 mod soak;
