@@ -1,160 +1,13 @@
-//! What a read-back of the cloud's list leaves in the ledger.
+//! Taking over what a reading says.
 
-use std::collections::{HashMap, HashSet};
-use std::time::Duration;
-
+use crate::ledger::{CHUNK, Ledger, Result, Tx, bulk, leases, trials};
 use crate::model::{Action, Entry, UnixTime};
-use crate::plan::drift::{Drift, Known};
-
-use super::bulk;
-use super::calls::unpack;
-use super::leases::{direction_of, list_of};
-use super::{Ledger, Result, Tx};
-
-/// How far a firewall's leases are known to stand, for the question when to read again.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ReadState {
-    /// Leases that run.
-    pub leases: u64,
-    /// Of those, the ones that no read-back has seen since they were last set.
-    pub unconfirmed: u64,
-    /// When a call was last applied.
-    pub last_applied: Option<UnixTime>,
-    /// The earliest and the latest moment of a doubt that no reading has had its say about.
-    pub doubts: Option<(UnixTime, UnixTime)>,
-    /// Whether the firewall turned out to refuse to do again what it has done, so that only a reading ends a doubt.
-    pub repeats_refused: bool,
-    /// When an add was last quarantined, and no reading has had its say about it.
-    pub quarantined: Option<UnixTime>,
-    /// When the list was found full, and no reading has had its say about that.
-    pub full: Option<UnixTime>,
-}
-
-/// What was sent longer ago than this, several read-backs have had their say about.
-const SENT_FOR: Duration = Duration::from_secs(86_400);
+use crate::plan::drift::Drift;
 
 /// An entry that was gone, added again, and is gone once more within this time was removed on purpose.
-const MISSED_FOR: Duration = Duration::from_secs(7 * 86_400);
+const MISSED_FOR: std::time::Duration = std::time::Duration::from_secs(7 * 86_400);
 
 impl Ledger {
-    /// Asks for a read-back before the next plan.
-    ///
-    /// # Errors
-    /// When the ledger cannot be written.
-    pub async fn want_read(&self, firewall: i64, why: &str) -> Result<()> {
-        let mut tx = self.begin().await?;
-        sqlx::query("UPDATE firewalls SET read_wanted = ?2 WHERE id = ?1")
-            .bind(firewall)
-            .bind(why)
-            .execute(&mut *tx)
-            .await?;
-        tx.commit().await?;
-        Ok(())
-    }
-
-    /// Says that a reading begins, so that a successor knows of its calls.
-    ///
-    /// # Errors
-    /// When the ledger cannot be written.
-    pub async fn reading_begins(&self, firewall: i64, now: UnixTime) -> Result<()> {
-        let mut tx = self.begin().await?;
-        sqlx::query("UPDATE firewalls SET reading_since = ?2 WHERE id = ?1")
-            .bind(firewall)
-            .bind(now.seconds())
-            .execute(&mut *tx)
-            .await?;
-        tx.commit().await?;
-        Ok(())
-    }
-
-    /// What bears on when to read a firewall's lists again. `unseen_since`: what was written after this moment, the
-    /// last reading may not have shown.
-    ///
-    /// # Errors
-    /// When the ledger cannot be read.
-    pub async fn read_state(
-        &self,
-        firewall: i64,
-        unseen_since: UnixTime,
-        now: UnixTime,
-    ) -> Result<ReadState> {
-        let (leases, confirmed): (i64, i64) = sqlx::query_as(
-            "SELECT count(*), coalesce(sum(confirmed_at >= set_at AND doubt IS NULL), 0)
-             FROM leases WHERE firewall_id = ? AND end_time > ?",
-        )
-        .bind(firewall)
-        .bind(now.seconds())
-        .fetch_one(&self.readers)
-        .await?;
-        let last: Option<i64> = sqlx::query_scalar(
-            "SELECT max(settled_ms) / 1000 FROM calls WHERE firewall_id = ? AND verdict = 'applied'",
-        )
-        .bind(firewall)
-        .fetch_one(&self.readers)
-        .await?;
-        let doubts: (Option<i64>, Option<i64>) = sqlx::query_as(
-            "SELECT min(set_at), max(set_at) FROM leases
-             WHERE firewall_id = ? AND doubt IS NOT NULL AND set_at > ?",
-        )
-        .bind(firewall)
-        .bind(unseen_since.seconds())
-        .fetch_one(&self.readers)
-        .await?;
-        let quarantined: Option<i64> = sqlx::query_scalar(
-            "SELECT max(since) FROM quarantine WHERE firewall_id = ? AND action = 'add'
-                 AND code <> 'RemovedByOthers' AND since > ?",
-        )
-        .bind(firewall)
-        .bind(unseen_since.seconds())
-        .fetch_one(&self.readers)
-        .await?;
-        let full: Option<i64> = sqlx::query_scalar(
-            "SELECT max(learned_at) FROM learned
-             WHERE firewall_id = ? AND subject = 'full' AND learned_at > ?",
-        )
-        .bind(firewall)
-        .bind(unseen_since.seconds())
-        .fetch_one(&self.readers)
-        .await?;
-        let at = UnixTime::from_seconds;
-        let learned = self
-            .learned(firewall, now.minus(super::LEARNED_FOR))
-            .await?;
-        Ok(ReadState {
-            leases: u64::try_from(leases).unwrap_or(0),
-            unconfirmed: u64::try_from(leases - confirmed).unwrap_or(0),
-            last_applied: last.map(at),
-            doubts: doubts.0.map(at).zip(doubts.1.map(at)),
-            repeats_refused: learned.iter().any(|(subject, ..)| subject == "repeats"),
-            quarantined: quarantined.map(at),
-            full: full.map(at),
-        })
-    }
-
-    /// What the ledger knows when a reading is judged. `unseen_since`: what was taken off after this moment, the
-    /// reading may still show.
-    ///
-    /// # Errors
-    /// When the ledger cannot be read.
-    pub async fn known(
-        &self,
-        firewall: i64,
-        unseen_since: UnixTime,
-        now: UnixTime,
-    ) -> Result<Known> {
-        let quarantine = self.quarantine(firewall).await?;
-        Ok(Known {
-            leases: self.leases(firewall).await?,
-            sent: self.sent(firewall, now.minus(SENT_FOR)).await?,
-            deleted: self.just_deleted(firewall, unseen_since).await?,
-            repaired: self.repaired(firewall).await?,
-            quarantined: quarantine
-                .into_iter()
-                .map(|one| (one.entry, one.action))
-                .collect(),
-        })
-    }
-
     /// Takes over what a reading says that began at `started`. `gone` are those of its missing leases that a search
     /// did not find; of those, one that was gone before counts as removed for good only if it was added again before
     /// `patient`.
@@ -178,19 +31,19 @@ impl Ledger {
         for (entry, end) in &drift.shortened {
             shorten(&mut tx, firewall, entry, *end).await?;
         }
-        super::leases::remove(&mut tx, firewall, &drift.taken_over).await?;
-        super::leases::remove(&mut tx, firewall, &drift.ended).await?;
+        leases::remove(&mut tx, firewall, &drift.taken_over).await?;
+        leases::remove(&mut tx, firewall, &drift.ended).await?;
         let lingering = &drift.lingering;
-        super::leases::mark_doubt(&mut tx, firewall, lingering, Action::Delete, None).await?;
+        leases::mark_doubt(&mut tx, firewall, lingering, Action::Delete, None).await?;
         // Their edits and deletes were refused because they are gone; what is to come is another call.
         release(&mut tx, firewall, gone, "action <> 'add'").await?;
         miss(&mut tx, firewall, gone, patient, now).await?;
-        super::leases::remove(&mut tx, firewall, &drift.released).await?;
+        leases::remove(&mut tx, firewall, &drift.released).await?;
         let found = drift.settled.iter().map(|(entry, _)| entry);
         let free = found.chain(&drift.explained).chain(&drift.released);
         let free: Vec<Entry> = free.cloned().collect();
         release(&mut tx, firewall, &free, "true").await?;
-        super::trials::end_empty(&mut tx, firewall).await?;
+        trials::end_empty(&mut tx, firewall).await?;
         replace_foreign(&mut tx, firewall, drift).await?;
         replace_hits(&mut tx, firewall, drift).await?;
         sqlx::query(
@@ -223,7 +76,7 @@ impl Ledger {
             settle(&mut tx, firewall, entry, *end, now).await?;
         }
         let ours: Vec<Entry> = entries.iter().map(|(entry, _)| entry.clone()).collect();
-        for chunk in ours.chunks(super::CHUNK) {
+        for chunk in ours.chunks(CHUNK) {
             for group in bulk::groups(chunk) {
                 sqlx::query(
                     "DELETE FROM foreign_entries WHERE firewall_id = ?1 AND list = ?2 AND direction = ?3
@@ -245,82 +98,10 @@ impl Ledger {
         tx.commit().await?;
         Ok(())
     }
-
-    /// When each entry was last hit, as last read.
-    ///
-    /// # Errors
-    /// When the ledger cannot be read.
-    pub async fn last_hits(&self, firewall: i64) -> Result<HashMap<Entry, UnixTime>> {
-        let rows: Vec<(i64, i64, Vec<u8>, i64)> = sqlx::query_as(
-            "SELECT list, direction, key, last_hit FROM hits
-             WHERE firewall_id = ? AND last_hit IS NOT NULL",
-        )
-        .bind(firewall)
-        .fetch_all(&self.readers)
-        .await?;
-        rows.into_iter()
-            .map(|(list, direction, key, hit)| {
-                Ok((entry(list, direction, &key)?, UnixTime::from_seconds(hit)))
-            })
-            .collect()
-    }
-
-    /// The EndTimes that adds and edits since `since` asked for, and whether they were plainly applied.
-    async fn sent(
-        &self,
-        firewall: i64,
-        since: UnixTime,
-    ) -> Result<HashMap<Entry, Vec<(UnixTime, bool)>>> {
-        let rows: Vec<(i64, i64, bool, Vec<u8>)> = sqlx::query_as(
-            "SELECT list, end_time, verdict IS 'applied', entries FROM calls
-             WHERE firewall_id = ? AND action IN ('add', 'edit') AND end_time IS NOT NULL AND sent_ms > ?",
-        )
-        .bind(firewall)
-        .bind(since.seconds().saturating_mul(1000))
-        .fetch_all(&self.readers)
-        .await?;
-        let mut sent: HashMap<Entry, Vec<(UnixTime, bool)>> = HashMap::new();
-        for (list, end, applied, packed) in rows {
-            let end = UnixTime::from_seconds(end);
-            for entry in unpack(list_of(list)?, &packed)? {
-                sent.entry(entry).or_default().push((end, applied));
-            }
-        }
-        Ok(sent)
-    }
-
-    /// What was taken off since `since`.
-    async fn just_deleted(&self, firewall: i64, since: UnixTime) -> Result<HashSet<Entry>> {
-        let rows: Vec<(i64, Vec<u8>)> = sqlx::query_as(
-            "SELECT list, entries FROM calls
-             WHERE firewall_id = ? AND settled_ms > ? AND action = 'delete' AND verdict = 'applied'",
-        )
-        .bind(firewall)
-        .bind(since.seconds().saturating_mul(1000))
-        .fetch_all(&self.readers)
-        .await?;
-        let mut deleted = HashSet::new();
-        for (list, packed) in rows {
-            deleted.extend(unpack(list_of(list)?, &packed)?);
-        }
-        Ok(deleted)
-    }
-
-    async fn repaired(&self, firewall: i64) -> Result<HashSet<Entry>> {
-        let rows: Vec<(i64, i64, Vec<u8>)> = sqlx::query_as(
-            "SELECT list, direction, key FROM leases WHERE firewall_id = ? AND repaired > 0",
-        )
-        .bind(firewall)
-        .fetch_all(&self.readers)
-        .await?;
-        rows.into_iter()
-            .map(|(list, direction, key)| entry(list, direction, &key))
-            .collect()
-    }
 }
 
 async fn confirm(tx: &mut Tx, firewall: i64, entries: &[Entry], now: UnixTime) -> Result<()> {
-    for chunk in entries.chunks(super::CHUNK) {
+    for chunk in entries.chunks(CHUNK) {
         for group in bulk::groups(chunk) {
             sqlx::query(
                 "UPDATE leases SET confirmed_at = ?5, seen_at = coalesce(seen_at, ?5), doubt = NULL
@@ -410,7 +191,7 @@ async fn miss(
              WHERE firewall_id = ?1 AND {named} AND NOT ({again})"
         ),
     ];
-    for chunk in gone.chunks(super::CHUNK) {
+    for chunk in gone.chunks(CHUNK) {
         for group in bulk::groups(chunk) {
             for sql in &statements {
                 sqlx::query(sqlx::AssertSqlSafe(sql.clone()))
@@ -431,8 +212,8 @@ async fn miss(
 
 /// Takes entries out of quarantine and trials, where `also` holds; it is SQL of this file.
 async fn release(tx: &mut Tx, firewall: i64, entries: &[Entry], also: &str) -> Result<()> {
-    for chunk in entries.chunks(super::CHUNK) {
-        super::trials::reduce(tx, firewall, chunk).await?;
+    for chunk in entries.chunks(CHUNK) {
+        trials::reduce(tx, firewall, chunk).await?;
         for group in bulk::groups(chunk) {
             for table in ["quarantine", "suspects"] {
                 let sql = format!(
@@ -488,12 +269,4 @@ async fn replace_hits(tx: &mut Tx, firewall: i64, drift: &Drift) -> Result<()> {
             .await?;
     }
     Ok(())
-}
-
-fn entry(list: i64, direction: i64, key: &[u8]) -> Result<Entry> {
-    Ok(Entry {
-        list: list_of(list)?,
-        indicator: crate::model::Indicator::from_key(key)?,
-        direction: direction_of(direction)?,
-    })
 }
