@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::serve::ServeError;
 
+use super::pulse::WORKING;
 use super::{Session, sleep};
 
 /// A row a minute.
@@ -14,6 +15,7 @@ const STEP: i64 = 60;
 
 pub(super) async fn run(session: Arc<Session>, cancel: CancellationToken) -> anyhow::Result<()> {
     loop {
+        session.pulse.promise("samples", WORKING);
         let past = session.ctx.clock.now().seconds().rem_euclid(STEP);
         let left = Duration::from_secs((STEP - past).unsigned_abs());
         if !sleep(&cancel, left).await {
