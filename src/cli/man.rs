@@ -69,8 +69,7 @@ fn write(command: &Command, folder: &Path) -> anyhow::Result<usize> {
 /// What a person may type below a command; clap's own `help` beside the others of a command says nothing new.
 pub(super) fn shown(command: &Command) -> impl Iterator<Item = &Command> {
     let clap_s_own = command.get_name() != "feedwall";
-    let told =
-        move |one: &&Command| !one.is_hide_set() && !(clap_s_own && one.get_name() == "help");
+    let told = move |one: &&Command| !(one.is_hide_set() || clap_s_own && one.get_name() == "help");
     command.get_subcommands().filter(told)
 }
 

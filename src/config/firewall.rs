@@ -37,7 +37,6 @@ struct Times {
 pub(super) fn read(section: &mut Section<'_>, allow_private: &Found<bool>) -> Option<FirewallRead> {
     let name = section.need("name", "is missing; each firewall needs one", value::name);
     section.read("kind", (), word(words::KINDS));
-    section.read("expand_networks", (), words::expand_networks);
     let site = section
         .read("site", defaults::SITE, word(words::SITES))
         .value;
@@ -132,6 +131,7 @@ fn times(section: &mut Section<'_>) -> Times {
 
 fn terms(section: &mut Section<'_>, times: &Times) -> FirewallTerms {
     let accept = section.read("accept", defaults::ACCEPT.to_vec(), accept);
+    let expand = section.read("expand_networks", None, words::expand_networks);
     let batch = section.read("batch", defaults::BATCH, |item| {
         whole(1..=1000_u16)(item).map(usize::from)
     });
@@ -154,6 +154,7 @@ fn terms(section: &mut Section<'_>, times: &Times) -> FirewallTerms {
     });
     FirewallTerms {
         accept: accept.value,
+        expand_networks: expand.value,
         batch: batch.value,
         quota: quota.value,
         reserve: reserve.value,

@@ -7,7 +7,7 @@ use crate::model::{Class, Directions, List, Mode, OnDelist};
 use crate::parse::{Format, Urls};
 
 use super::section::{Item, Problems};
-use super::value::{shown, text, wrong};
+use super::value::{shown, text, whole, wrong};
 use super::{Site, keys};
 
 pub(super) const DIRECTIONS: &[(&str, Option<Directions>)] = &[
@@ -150,12 +150,11 @@ pub(super) fn format_word(format: Format, protocol: Protocol) -> &'static str {
         .map_or("", |(word, _)| word)
 }
 
-/// `"off"`: networks go in whole or not at all.
-pub(super) fn expand_networks(item: &Item<'_>) -> Result<(), Problems> {
+/// `"off"`: networks go in whole or not at all; a prefix length: those of it, and longer ones, as addresses.
+pub(super) fn expand_networks(item: &Item<'_>) -> Result<Option<u8>, Problems> {
     match item.get_ref() {
-        DeValue::String(word) if word == "off" => Ok(()),
-        _ => wrong(
-            "expanding networks is not built yet: a network goes in whole, or is held; write \"off\" or remove it",
-        ),
+        DeValue::String(word) if word == "off" => Ok(None),
+        DeValue::Integer(_) => whole(16..=31_u8)(item).map(Some),
+        _ => wrong("takes a prefix length from 16 to 31, or \"off\""),
     }
 }

@@ -62,8 +62,7 @@ pub(super) async fn run(
             continue;
         }
         session.pulse.promise(&who, WORKING);
-        let plan =
-            replan::turn(&session.ctx, &session.guards, &link.config, &session.heard).await?;
+        let plan = session.plan(&link).await?;
         if plan.batches.is_empty() {
             let until = next_due(&session, &link, &plan).await?;
             wait(&session, &who, &cancel, hand, until, Some(changed)).await?;

@@ -66,6 +66,8 @@ impl Session {
     ) -> anyhow::Result<OnceSummary> {
         if self.ctx.clock.doubt().is_some() {
             watch::ask_the_cloud(&self).await;
+            let offset = self.ctx.clock.offset();
+            self.ctx.ledger.remember_clock_offset(offset).await?;
         }
         if let Some(doubt) = self.ctx.clock.doubt() {
             anyhow::bail!(
@@ -121,7 +123,7 @@ impl Session {
                 }
                 continue;
             }
-            let plan = replan::turn(&self.ctx, &self.guards, &link.config, &self.heard).await?;
+            let plan = self.plan(link).await?;
             if dry_run || (plan.batches.is_empty() && plan.waiting == 0) {
                 return Ok((total, plan, None));
             }

@@ -11,11 +11,14 @@ use crate::cloud::{Limits, Surroundings};
 use crate::config::{Config, Feed};
 use crate::fetch::Fetcher;
 use crate::model::{FeedTerms, Name};
-use crate::stage::replan::{GuardMaterial, Heard};
+use crate::plan::Plan;
+use crate::serve::{Desk, View};
+use crate::stage::memory::Memory;
+use crate::stage::replan::{self, GuardMaterial, Heard};
 use crate::stage::send::{self, Link};
 use crate::stage::{Context, StageError};
 
-use super::{Pulse, fetcher, firewall, intake, watch};
+use super::{Pulse, fetcher, firewall, intake, sampling, watch};
 
 /// How long calls and polls that are under way may take to end when the daemon stops.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -25,9 +28,11 @@ pub struct Session {
     pub(super) ctx: Context,
     pub(super) config: Arc<Config>,
     pub(super) fetcher: Fetcher,
+    pub(super) desk: Arc<Desk>,
     /// What the config says must never be blocked.
     pub guards: Arc<GuardMaterial>,
     pub(super) heard: Heard,
+    pub(super) memory: Memory,
     /// The firewalls at run time.
     pub links: Vec<Arc<Link>>,
     /// Rung whenever listings changed, so that firewalls plan anew.
@@ -40,6 +45,7 @@ impl Session {
     pub(super) async fn new(
         ctx: &Context,
         limits: &Arc<Limits>,
+        desk: &Arc<Desk>,
         config: &Config,
     ) -> anyhow::Result<Self> {
         let guards = GuardMaterial::read(config)?;
@@ -53,7 +59,7 @@ impl Session {
         ctx.ledger.configure_firewalls(names).await?;
         let mut links = Vec::new();
         for firewall in &config.firewalls {
-            let row = crate::stage::replan::row(ctx, firewall).await?;
+            let row = replan::row(ctx, firewall).await?;
             let around = Surroundings::of_this_process();
             let link = Link::new(row.id, firewall.clone(), Arc::clone(limits), around)?;
             recover(ctx, &link).await?;
@@ -63,14 +69,31 @@ impl Session {
             ctx: ctx.clone(),
             config: Arc::new(config.clone()),
             fetcher,
+            desk: Arc::clone(desk),
             guards: Arc::new(guards),
             heard: Heard {
                 started: Some(ctx.clock.now()),
             },
+            memory: Memory::default(),
             links,
             changed: Arc::default(),
             pulse: Arc::default(),
         })
+    }
+
+    /// Makes the plan of one firewall.
+    pub(super) async fn plan(&self, link: &Link) -> Result<Plan, StageError> {
+        let (ctx, config) = (&self.ctx, &link.config);
+        replan::turn(ctx, &self.guards, &self.memory, config, &self.heard).await
+    }
+
+    /// What answers are given by while this config is in force.
+    pub(super) fn view(&self) -> View {
+        View {
+            config: Arc::clone(&self.config),
+            guards: Arc::clone(&self.guards),
+            heard: self.heard.clone(),
+        }
     }
 
     /// Runs until `cancel`, then ends what is under way within seconds. A loop that fails ends them all.
@@ -82,6 +105,7 @@ impl Session {
         let session = Arc::new(self);
         let mut loops = JoinSet::new();
         loops.spawn(watch::run(Arc::clone(&session), stop.clone()));
+        loops.spawn(sampling::run(Arc::clone(&session), stop.clone()));
         loops.spawn(intake::run(Arc::clone(&session), stop.clone()));
         for link in &session.links {
             let link = Arc::clone(link);

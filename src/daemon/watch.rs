@@ -45,6 +45,8 @@ pub(super) async fn run(session: Arc<Session>, cancel: CancellationToken) -> any
         }
         if session.ctx.clock.doubt().is_none() {
             session.ctx.ledger.tell_clock(None).await?;
+            let offset = session.ctx.clock.offset();
+            session.ctx.ledger.remember_clock_offset(offset).await?;
         }
         if !sleep(&cancel, LOOK).await {
             return Ok(());

@@ -1,8 +1,11 @@
 //! What the guards say about an indicator, and the proof that it may be added to a firewall.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+
+use ipnet::{IpNet, Ipv4AddrRange, Ipv6AddrRange};
 
 use crate::model::{Direction, Entry, Indicator, List, Name};
 
@@ -116,6 +119,32 @@ impl Cleared {
             indicator: self.indicator.clone(),
             direction,
         }
+    }
+
+    /// The proof for one of its addresses: where nothing guards any of a network, nothing guards that. `None` for an
+    /// address outside it.
+    #[must_use]
+    pub fn address(&self, address: IpAddr) -> Option<Self> {
+        let net = self.indicator.net()?;
+        net.contains(&address)
+            .then(|| Self::new(self.list, Indicator::from_ip(address)))
+    }
+
+    /// The proof for each of its addresses; none for a domain.
+    pub fn addresses(&self) -> impl Iterator<Item = Self> + '_ {
+        let (four, six) = match self.indicator.net() {
+            Some(IpNet::V4(four)) => (Some((four.network(), four.broadcast())), None),
+            Some(IpNet::V6(six)) => (None, Some((six.network(), six.broadcast()))),
+            None => (None, None),
+        };
+        let four = four
+            .into_iter()
+            .flat_map(|(first, last)| Ipv4AddrRange::new(first, last).map(IpAddr::V4));
+        let six = six
+            .into_iter()
+            .flat_map(|(first, last)| Ipv6AddrRange::new(first, last).map(IpAddr::V6));
+        let addresses = four.chain(six);
+        addresses.filter_map(|address| self.address(address))
     }
 
     /// Gives the indicator back and the proof up.

@@ -3,6 +3,8 @@
 //! Statements that change rows are driven by the keys that they are given, in their order: SQLite would
 //! rather walk the whole feed for each of them.
 
+use std::sync::Arc;
+
 use sqlx::sqlite::{SqliteArguments, SqlitePool};
 use tokio_util::task::AbortOnDropHandle;
 
@@ -11,6 +13,7 @@ use crate::parse::Record;
 
 use super::bulk::{self, push_hex, push_number};
 use super::feeds::FeedRow;
+use super::recent::Recent;
 use super::{Result, Tx};
 
 /// What a row says beside its indicator.
@@ -49,6 +52,7 @@ pub(super) struct Stamp {
 /// Writes one transaction while the next is being put together. Dropping it writes no further one.
 pub(super) struct Writing {
     writer: SqlitePool,
+    recent: Arc<Recent>,
     stamp: Stamp,
     under_way: Option<AbortOnDropHandle<Result<()>>>,
 }
@@ -62,6 +66,13 @@ struct Rows {
 impl Changes {
     pub(super) fn rows(&self) -> usize {
         self.fresh.len() + self.kept.len() + self.withdrawn.len() + self.aging.len()
+    }
+
+    fn into_indicators(self) -> Vec<Indicator> {
+        let fresh = self.fresh.into_iter().map(|(indicator, _)| indicator);
+        let kept = self.kept.into_iter().map(|(indicator, ..)| indicator);
+        let gone = self.withdrawn.into_iter().chain(self.aging);
+        fresh.chain(kept).chain(gone).collect()
     }
 }
 
@@ -81,9 +92,10 @@ impl Stamp {
 }
 
 impl Writing {
-    pub(super) fn new(writer: &SqlitePool, stamp: Stamp) -> Self {
+    pub(super) fn new(writer: &SqlitePool, recent: &Arc<Recent>, stamp: Stamp) -> Self {
         Self {
             writer: writer.clone(),
+            recent: Arc::clone(recent),
             stamp,
             under_way: None,
         }
@@ -93,9 +105,14 @@ impl Writing {
     pub(super) async fn put(&mut self, changes: Changes) -> Result<()> {
         self.finish().await?;
         let (writer, stamp) = (self.writer.clone(), self.stamp);
+        let recent = Arc::clone(&self.recent);
         let write = async move {
             let tx = super::begin(&writer).await?;
-            Rows { tx, stamp }.write(&changes).await
+            let revision = Rows { tx, stamp }.write(&changes).await?;
+            if recent.is_followed(stamp.feed) {
+                recent.add(stamp.feed, revision, changes.into_indicators());
+            }
+            Ok(())
         };
         self.under_way = Some(AbortOnDropHandle::new(tokio::spawn(write)));
         Ok(())
@@ -121,7 +138,8 @@ impl Words {
 }
 
 impl Rows {
-    async fn write(mut self, changes: &Changes) -> Result<()> {
+    /// Writes and commits; the feed's revision from then on.
+    async fn write(mut self, changes: &Changes) -> Result<i64> {
         self.claim(&changes.fresh).await?;
         self.keep(&changes.kept).await?;
         let withdraw =
@@ -134,12 +152,15 @@ impl Rows {
                    WHERE feed_id = ?1 AND key IN (SELECT unhex(value) FROM json_each(?2))";
         self.delist(age, &changes.aging, self.stamp.aged).await?;
         // With the rows goes the word that there was a change.
-        let changed =
-            sqlx::query("UPDATE feeds SET last_change = ?2, revision = revision + 1 WHERE id = ?1");
-        let stamp = self.stamp;
-        self.execute(changed.bind(stamp.feed).bind(stamp.now))
-            .await?;
-        Ok(self.tx.commit().await?)
+        let revision = sqlx::query_scalar(
+            "UPDATE feeds SET last_change = ?2, revision = revision + 1 WHERE id = ?1 RETURNING revision",
+        )
+        .bind(self.stamp.feed)
+        .bind(self.stamp.now)
+        .fetch_one(&mut *self.tx)
+        .await?;
+        self.tx.commit().await?;
+        Ok(revision)
     }
 
     /// Claims that begin now. A row that is there already had ended, or is there because the commit of an

@@ -73,7 +73,7 @@ impl Ledger {
         let mut recording = Recording {
             feed,
             now,
-            writing: Writing::new(&self.writer, Stamp::new(feed, now)),
+            writing: Writing::new(&self.writer, &self.recent, Stamp::new(feed, now)),
             pending: Changes::default(),
             delta: Delta::default(),
         };

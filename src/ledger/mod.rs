@@ -24,6 +24,7 @@ mod open;
 mod quarantine;
 mod read;
 mod read_back;
+mod recent;
 mod samples;
 mod snapshots;
 mod story;
@@ -34,6 +35,7 @@ mod trials;
 mod tests;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::sqlite::SqlitePool;
@@ -71,6 +73,9 @@ pub const LEARNED_FOR: Duration = Duration::from_secs(86_400);
 pub struct Ledger {
     writer: SqlitePool,
     readers: SqlitePool,
+    /// One connection that never writes, by which a change is seen.
+    watcher: SqlitePool,
+    recent: Arc<recent::Recent>,
     path: PathBuf,
 }
 
@@ -93,6 +98,7 @@ impl Ledger {
 
     /// Checkpoints and closes every connection. Call it before the process ends.
     pub async fn close(&self) {
+        self.watcher.close().await;
         self.readers.close().await;
         self.writer.close().await;
     }

@@ -4,6 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Read};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::Connection as _;
@@ -84,11 +85,15 @@ impl Ledger {
             .connect_with(options.clone().pragma("cache_size", WRITER_CACHE))
             .await
             .map_err(|fault| LedgerError::open(path, fault))?;
-        let readers = pool(4).connect_lazy_with(options.pragma("query_only", "ON"));
+        let options = options.pragma("query_only", "ON");
+        let watcher = pool(1).connect_lazy_with(options.clone());
+        let readers = pool(4).connect_lazy_with(options);
         refuse_unsound(&writer).await?;
         Ok(Self {
             writer,
             readers,
+            watcher,
+            recent: Arc::default(),
             path: path.to_owned(),
         })
     }

@@ -88,6 +88,15 @@ const KEY_NETWORK4: u8 = 3;
 const KEY_NETWORK6: u8 = 4;
 const KEY_DOMAIN: u8 = 5;
 
+/// The first bytes of the keys of addresses, of networks and of domains.
+pub(crate) mod tags {
+    use std::ops::Range;
+
+    pub(crate) const ADDRESSES: Range<u8> = super::KEY_IPV4..super::KEY_NETWORK4;
+    pub(crate) const NETWORKS: Range<u8> = super::KEY_NETWORK4..super::KEY_DOMAIN;
+    pub(crate) const DOMAINS: Range<u8> = super::KEY_DOMAIN..u8::MAX;
+}
+
 impl Indicator {
     /// The indicator for an address.
     #[must_use]
@@ -180,6 +189,17 @@ impl Indicator {
             KEY_NETWORK4 => Some(6),
             KEY_NETWORK6 => Some(18),
             _ => None,
+        }
+    }
+
+    /// Reads what [`Indicator::key`] wrote in this very process: a name is not looked at again.
+    pub(crate) fn from_own_key(key: &[u8]) -> Option<Self> {
+        match key {
+            [KEY_DOMAIN, name @ ..] => {
+                let name = std::str::from_utf8(name).ok()?;
+                Some(Self::Domain(DomainName::from_checked(name)))
+            }
+            _ => read_key(key),
         }
     }
 

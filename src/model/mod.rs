@@ -13,6 +13,7 @@ mod time;
 pub use domain::{DomainError, DomainName};
 pub use entry::{Action, Direction, Directions, Entry, Lease, List};
 pub use feed::{Brakes, FeedTerms, Mode, OnDelist};
+pub(crate) use indicator::tags;
 pub use indicator::{
     Address, Class, DomainRef, Indicator, IndicatorError, IndicatorRef, KeyError, Network,
 };

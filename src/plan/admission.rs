@@ -1,89 +1,82 @@
 //! Who gets a place: the highest scores under the quota, without flapping.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::HashSet;
 
-use crate::model::{Action, Entry, UnixTime};
+use crate::model::{Action, Class, Entry, Lease, List, UnixTime};
 
-use super::desired::leave_out;
+use super::cover::Cover;
+use super::desired::by_entry;
 use super::{FirewallTerms, LeftOut, Quota, Standing, Wanted};
 
 /// The order of admission, best first: score (a holder's counts `margin` more), held, last hit, first
-/// listed, canonical bytes.
+/// listed; then canonical bytes.
 type Rank = (Reverse<u32>, bool, Reverse<Option<UnixTime>>, UnixTime);
 
-/// Drops what this firewall cannot be given: refused classes, quarantined entries, entries of others.
-#[must_use]
-pub fn takeable(
-    mut wanted: Vec<Wanted>,
-    standing: &Standing,
-    left_out: &mut BTreeMap<LeftOut, u64>,
-) -> Vec<Wanted> {
-    let mut held = Held::new(standing);
-    wanted.retain(|wanted| {
-        let entry = wanted.entry();
-        // What we hold stays ours until it is no longer wanted, whatever was learned meanwhile.
-        let reason = if held.holds(&entry) {
-            None
-        } else if standing.unguarded {
-            Some(LeftOut::GuardsUnheard)
-        } else if standing.foreign.contains(&entry) {
-            Some(LeftOut::Foreign)
-        } else if standing.quarantined.get(&entry) == Some(&Action::Add) {
-            Some(LeftOut::Quarantined)
-        } else if standing
-            .refused_classes
-            .contains(&(entry.list, entry.class()))
-        {
-            Some(LeftOut::ClassRefused)
-        } else {
-            None
-        };
-        if let Some(reason) = reason {
-            leave_out(left_out, reason, 1);
-        }
-        reason.is_none()
-    });
-    wanted
+/// Entries that get a place.
+#[derive(Debug, Default)]
+pub struct Admitted {
+    /// They, in their order.
+    pub wanted: Vec<Wanted>,
+    /// Leases inside networks that stand on the list: to take them off opens nothing.
+    pub covered: HashSet<Entry>,
 }
 
-/// Keeps the entries that get a place, sorted by entry. What could not be added anyway, because it has
-/// lapsed or ends too soon, takes part only if it is held.
-#[must_use]
+/// A contest for the places of one firewall. Entries come in their order, but for those of networks, which come first:
+/// what a network holds needs no place of its own. It never holds many more entries than there are places.
+pub struct Contest<'a, L> {
+    terms: &'a FirewallTerms,
+    standing: &'a Standing,
+    now: UnixTime,
+    margin: u32,
+    places: usize,
+    held: Held<'a>,
+    ranked: Vec<(Rank, Wanted)>,
+    /// Worse than this has no chance.
+    bar: Option<Rank>,
+    lists: [Networks; 2],
+    /// What networks hold that are to have a place themselves.
+    inside: Vec<Wanted>,
+    left: L,
+}
+
+/// The networks of one list that want a place.
+#[derive(Default)]
+struct Networks {
+    wanted: Cover,
+    /// Of those, the ones that are known to stand on the list.
+    standing: Cover,
+}
+
+/// Why an entry takes no part.
+enum Barred {
+    Left(LeftOut),
+    /// A network that stands there holds it.
+    Inside,
+}
+
+/// Holds the contest over `wanted`, sorted by entry and without duplicates; tells `left` of each entry that gets no
+/// place.
 pub fn admit(
     terms: &FirewallTerms,
     standing: &Standing,
     wanted: Vec<Wanted>,
-    left_out: &mut BTreeMap<LeftOut, u64>,
+    left: impl FnMut(LeftOut, &Wanted),
     now: UnixTime,
-) -> Vec<Wanted> {
-    let mut held = Held::new(standing);
-    let margin = margin(terms);
-    let mut ranked: Vec<(Rank, Wanted)> = Vec::with_capacity(wanted.len());
+) -> Admitted {
+    let mut contest = Contest::new(terms, standing, left, now);
+    let mut rest = Vec::with_capacity(wanted.len());
     for wanted in wanted {
-        let entry = wanted.entry();
-        let is_held = held.holds(&entry);
-        let too_soon = super::lease::end_time(terms, wanted.expires, now)
-            < now.plus(terms.min_term)
-            || wanted.lapsed;
-        if too_soon && !is_held {
-            leave_out(left_out, LeftOut::EndsTooSoon, 1);
-            continue;
+        if wanted.cleared.indicator().class() == Class::Network {
+            contest.enter_network(wanted);
+        } else {
+            rest.push(wanted);
         }
-        let score = wanted.score + if is_held { margin } else { 0 };
-        let hit = standing.last_hits.get(&entry).copied();
-        let rank = (Reverse(score), !is_held, Reverse(hit), wanted.first_listed);
-        ranked.push((rank, wanted));
     }
-    let places = places(terms, standing);
-    if ranked.len() > places {
-        leave_out(left_out, LeftOut::Quota, (ranked.len() - places) as u64);
-        ranked.select_nth_unstable_by(places, by_rank);
-        ranked.truncate(places);
+    for wanted in rest {
+        contest.enter(wanted);
     }
-    let mut admitted: Vec<Wanted> = ranked.into_iter().map(|(_, wanted)| wanted).collect();
-    admitted.sort_unstable_by(by_entry);
-    admitted
+    contest.end()
 }
 
 /// Places for our entries: the configured quota less the reserve and what others hold. A quota that nobody
@@ -104,10 +97,205 @@ pub fn ours(quota: u64, terms: &FirewallTerms, standing: &Standing) -> u64 {
         .saturating_sub(standing.foreign_places)
 }
 
-/// The order of entries: list, indicator, direction.
-#[must_use]
-pub fn by_entry(one: &Wanted, other: &Wanted) -> std::cmp::Ordering {
-    (&one.cleared, one.direction).cmp(&(&other.cleared, other.direction))
+impl<'a, L: FnMut(LeftOut, &Wanted)> Contest<'a, L> {
+    /// Begins a contest; `left` hears of each entry that gets no place, and why.
+    pub fn new(terms: &'a FirewallTerms, standing: &'a Standing, left: L, now: UnixTime) -> Self {
+        Self {
+            terms,
+            standing,
+            now,
+            margin: margin(terms),
+            places: places(terms, standing),
+            held: Held::new(standing),
+            ranked: Vec::new(),
+            bar: None,
+            lists: [Networks::default(), Networks::default()],
+            inside: Vec::new(),
+            left,
+        }
+    }
+
+    /// Enters a network. All of a list come before its other entries, in their order.
+    pub fn enter_network(&mut self, wanted: Wanted) {
+        let entry = wanted.entry();
+        let lease = find(self.standing, &entry);
+        if let Some(why) = self.barred(&wanted, &entry, lease) {
+            return self.leave(why, wanted);
+        }
+        let (direction, networks) = (wanted.direction, list_of(&mut self.lists, entry.list));
+        if !wanted.lapsed {
+            networks.wanted.add(&entry.indicator, direction);
+            if lease.is_some_and(|lease| self.standing.stands(lease, self.now)) {
+                networks.standing.add(&entry.indicator, direction);
+            }
+        }
+        self.rank(wanted, &entry, lease.is_some());
+    }
+
+    /// Enters an address or a domain.
+    pub fn enter(&mut self, wanted: Wanted) {
+        let entry = wanted.entry();
+        let lease = self.held.find(&entry);
+        match self.barred(&wanted, &entry, lease) {
+            Some(why) => self.leave(why, wanted),
+            None => self.rank(wanted, &entry, lease.is_some()),
+        }
+    }
+
+    /// Ends the contest.
+    pub fn end(mut self) -> Admitted {
+        self.cut();
+        let mut covered = HashSet::new();
+        if !self.inside.is_empty() {
+            self.settle_networks(&mut covered);
+        }
+        let mut wanted: Vec<Wanted> = self.ranked.into_iter().map(|(_, wanted)| wanted).collect();
+        wanted.sort_unstable_by(by_entry);
+        Admitted { wanted, covered }
+    }
+
+    /// What no network holds that got a place takes part after all; the networks keep theirs.
+    fn settle_networks(&mut self, covered: &mut HashSet<Entry>) {
+        let mut networks: Vec<&Wanted> = self
+            .ranked
+            .iter()
+            .map(|(_, wanted)| wanted)
+            .filter(|wanted| wanted.cleared.indicator().class() == Class::Network && !wanted.lapsed)
+            .collect();
+        networks.sort_unstable_by(|one, other| by_entry(one, other));
+        let mut admitted = [Cover::default(), Cover::default()];
+        for network in networks {
+            let cover = list_of(&mut admitted, network.cleared.list());
+            cover.add(network.cleared.indicator(), network.direction);
+        }
+        let mut free = Vec::new();
+        for wanted in std::mem::take(&mut self.inside) {
+            let entry = wanted.entry();
+            let cover = list_of(&mut admitted, entry.list);
+            if is_inside(cover, &entry) {
+                (self.left)(LeftOut::Covered, &wanted);
+                if find(self.standing, &entry).is_some() {
+                    covered.insert(entry);
+                }
+            } else {
+                free.push((entry, wanted));
+            }
+        }
+        if free.is_empty() {
+            return;
+        }
+        for (rank, wanted) in &mut self.ranked {
+            if wanted.cleared.indicator().class() == Class::Network {
+                rank.0 = Reverse(u32::MAX);
+            }
+        }
+        self.bar = None;
+        for (entry, wanted) in free {
+            let is_held = find(self.standing, &entry).is_some();
+            self.rank(wanted, &entry, is_held);
+        }
+        self.cut();
+    }
+
+    /// Why an entry takes no part: a guard list unheard, others hold it, the cloud refuses it, it has lapsed or ends too
+    /// soon. What we hold stays ours until it is no longer wanted, whatever was learned meanwhile.
+    fn barred(&self, wanted: &Wanted, entry: &Entry, lease: Option<&Lease>) -> Option<Barred> {
+        let standing = self.standing;
+        if lease.is_none() {
+            if standing.unguarded {
+                return Some(Barred::Left(LeftOut::GuardsUnheard));
+            }
+            if !standing.foreign.is_empty() && standing.foreign.contains(entry) {
+                return Some(Barred::Left(LeftOut::Foreign));
+            }
+            if !standing.quarantined.is_empty()
+                && standing.quarantined.get(entry) == Some(&Action::Add)
+            {
+                return Some(Barred::Left(LeftOut::Quarantined));
+            }
+            let class = (entry.list, entry.class());
+            if !standing.refused_classes.is_empty() && standing.refused_classes.contains(&class) {
+                return Some(Barred::Left(LeftOut::ClassRefused));
+            }
+            let end = super::lease::end_time(self.terms, wanted.expires, self.now);
+            if wanted.lapsed || end < self.now.plus(self.terms.min_term) {
+                return Some(Barred::Left(LeftOut::EndsTooSoon));
+            }
+        }
+        let networks = match entry.list {
+            List::Block => &self.lists[0],
+            List::Allow => &self.lists[1],
+        };
+        // What we hold goes only once the network is known to stand there.
+        let cover = if lease.is_some() {
+            &networks.standing
+        } else {
+            &networks.wanted
+        };
+        is_inside(cover, entry).then_some(Barred::Inside)
+    }
+
+    fn leave(&mut self, why: Barred, wanted: Wanted) {
+        match why {
+            Barred::Left(reason) => (self.left)(reason, &wanted),
+            Barred::Inside => self.inside.push(wanted),
+        }
+    }
+
+    fn rank(&mut self, wanted: Wanted, entry: &Entry, is_held: bool) {
+        let score = wanted.score + if is_held { self.margin } else { 0 };
+        let hits = &self.standing.last_hits;
+        let hit = (!hits.is_empty())
+            .then(|| hits.get(entry).copied())
+            .flatten();
+        let rank = (Reverse(score), !is_held, Reverse(hit), wanted.first_listed);
+        if self.bar.as_ref().is_some_and(|bar| rank > *bar) {
+            return (self.left)(LeftOut::Quota, &wanted);
+        }
+        self.ranked.push((rank, wanted));
+        if self.ranked.len() >= self.places.saturating_mul(2).saturating_add(1024) {
+            self.cut();
+        }
+    }
+
+    /// Leaves out what has no place among those that were ranked so far.
+    fn cut(&mut self) {
+        if self.ranked.len() <= self.places {
+            return;
+        }
+        self.ranked.select_nth_unstable_by(self.places, by_rank);
+        for (_, wanted) in self.ranked.drain(self.places..) {
+            (self.left)(LeftOut::Quota, &wanted);
+        }
+        self.bar = self.ranked.iter().map(|(rank, _)| *rank).max();
+    }
+}
+
+impl Standing {
+    /// Whether a lease is known to stand on the list.
+    fn stands(&self, lease: &Lease, now: UnixTime) -> bool {
+        lease.end_time > now && lease.doubt.is_none()
+    }
+}
+
+fn list_of<T>(lists: &mut [T; 2], list: List) -> &mut T {
+    let [block, allow] = lists;
+    match list {
+        List::Block => block,
+        List::Allow => allow,
+    }
+}
+
+/// Whether a network of `cover` other than the entry itself holds it.
+fn is_inside(cover: &Cover, entry: &Entry) -> bool {
+    !cover.is_empty() && cover.holds(&entry.indicator, entry.direction)
+}
+
+fn find<'a>(standing: &'a Standing, entry: &Entry) -> Option<&'a Lease> {
+    let at = standing
+        .leases
+        .binary_search_by(|lease| lease.entry.cmp(entry));
+    standing.leases.get(at.ok()?)
 }
 
 fn by_rank(one: &(Rank, Wanted), other: &(Rank, Wanted)) -> std::cmp::Ordering {
@@ -125,7 +313,7 @@ fn margin(terms: &FirewallTerms) -> u32 {
 
 /// Walks the leases beside entries that come in order.
 struct Held<'a> {
-    leases: std::iter::Peekable<std::slice::Iter<'a, crate::model::Lease>>,
+    leases: std::iter::Peekable<std::slice::Iter<'a, Lease>>,
 }
 
 impl<'a> Held<'a> {
@@ -135,10 +323,11 @@ impl<'a> Held<'a> {
         }
     }
 
-    fn holds(&mut self, entry: &Entry) -> bool {
+    fn find(&mut self, entry: &Entry) -> Option<&'a Lease> {
         while self.leases.next_if(|lease| lease.entry < *entry).is_some() {}
         self.leases
             .peek()
-            .is_some_and(|lease| lease.entry == *entry)
+            .copied()
+            .filter(|lease| lease.entry == *entry)
     }
 }

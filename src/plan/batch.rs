@@ -156,6 +156,12 @@ pub fn batches(
     fit_adds(&mut changes, standing, room, &mut left_out);
     let sendable = changes.adds.len() + changes.edits.len() + changes.deletes.len();
     let acquitted = acquitted(standing, &changes);
+    let taken = kept + held_deletes + changes.adds.len() as u64;
+    put_off(
+        &mut changes,
+        standing,
+        most_places(terms, standing).saturating_sub(taken),
+    );
     let mut packer = Packer::new(terms, standing, now);
     for lease in changes.deletes {
         packer.put(
@@ -204,10 +210,12 @@ fn brake(terms: &FirewallTerms, standing: &Standing, changes: &mut Changes, now:
     if standing.withdrawn {
         return 0;
     }
-    let (exempt, mut braked): (Vec<Lease>, Vec<Lease>) = changes
-        .deletes
-        .drain(..)
-        .partition(|lease| lease.end_time <= now || standing.exempt.contains(&lease.entry));
+    let (exempt, mut braked): (Vec<Lease>, Vec<Lease>) =
+        changes.deletes.drain(..).partition(|lease| {
+            lease.end_time <= now
+                || standing.exempt.contains(&lease.entry)
+                || changes.covered.contains(&lease.entry)
+        });
     let held = braked.split_off(allowed.min(braked.len()));
     changes.deletes = exempt;
     changes.deletes.append(&mut braked);
@@ -231,17 +239,52 @@ fn room_for_adds(
     changes: &Changes,
     kept: u64,
 ) -> usize {
-    let configured = admission::places(terms, standing) as u64;
-    let learned = standing
-        .learned_quota
-        .map_or(u64::MAX, |quota| admission::ours(quota, terms, standing));
     let doubtful = changes
         .adds
         .iter()
         .filter(|(wanted, _)| is_leased(standing, &wanted.entry()))
         .count();
-    let room = usize::try_from(configured.min(learned).saturating_sub(kept)).unwrap_or(usize::MAX);
+    let room =
+        usize::try_from(most_places(terms, standing).saturating_sub(kept)).unwrap_or(usize::MAX);
     room.max(doubtful)
+}
+
+/// Places for our entries, by the config and by what was learned.
+fn most_places(terms: &FirewallTerms, standing: &Standing) -> u64 {
+    let configured = admission::places(terms, standing) as u64;
+    let learned = standing
+        .learned_quota
+        .map_or(u64::MAX, |quota| admission::ours(quota, terms, standing));
+    configured.min(learned)
+}
+
+/// Leaves the delete of a network to the next plan while what it held goes in by itself, so that nothing of it is open
+/// in between; where there is room for both, and only while those adds are tried for the first time.
+fn put_off(changes: &mut Changes, standing: &Standing, room: u64) {
+    let is_network = |lease: &Lease| lease.entry.class() == Class::Network;
+    let networks: Vec<usize> = (0..changes.deletes.len())
+        .filter(|at| changes.deletes.get(*at).is_some_and(is_network))
+        .collect();
+    if networks.is_empty() || changes.adds.is_empty() || room < networks.len() as u64 {
+        return;
+    }
+    let is_new = |entry: &Entry| {
+        standing.suspects.of(entry, Action::Add).is_none() && !is_leased(standing, entry)
+    };
+    let mut adds: Vec<Entry> = changes.adds.iter().map(|(add, _)| add.entry()).collect();
+    adds.retain(|entry| entry.indicator.net().is_some() && is_new(entry));
+    let holds = |lease: &Lease| {
+        let net = lease.entry.indicator.net();
+        adds.iter().any(|add| {
+            let inside = net.zip(add.indicator.net());
+            add.list == lease.entry.list
+                && add.direction == lease.entry.direction
+                && inside.is_some_and(|(net, add)| net.contains(&add))
+        })
+    };
+    changes
+        .deletes
+        .retain(|lease| !(is_network(lease) && holds(lease)));
 }
 
 /// Cuts the lowest scores where there is less room than adds; repeating a doubtful add costs no place.

@@ -1,12 +1,13 @@
 //! From beliefs to wanted entries: one score an indicator, guards applied, one entry a direction.
 
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::BTreeMap;
+
+use ipnet::IpNet;
 
 use crate::guard::{Cleared, Guards, Judgement};
 use crate::model::{Class, Direction, Indicator, List, UnixTime};
 
-use super::expiry::Belief;
+use super::expiry::{Belief, Worth};
 use super::{LeftOut, Wanted};
 
 /// What all beliefs on one indicator say together.
@@ -22,87 +23,89 @@ pub struct Candidate {
     pub ends: [Option<(UnixTime, bool)>; 2],
 }
 
+/// What a firewall is given, by its config.
+#[derive(Clone, Copy, Debug)]
+pub struct Takes<'a> {
+    /// The classes.
+    pub accept: &'a [Class],
+    /// IPv4 networks with a prefix of this length or a longer one, and IPv6 networks of no more addresses, go in as
+    /// addresses.
+    pub expand_networks: Option<u8>,
+}
+
+/// What the listings of one indicator say together, while they are added up.
+#[derive(Clone, Copy, Debug)]
+pub struct Sum {
+    first_listed: UnixTime,
+    doubt: f64,
+    ends: [Option<(UnixTime, bool)>; 2],
+}
+
 /// Brings the beliefs of all feeds of one list together; each feed's are sorted by indicator.
 #[must_use]
 pub fn candidates(feeds: Vec<Vec<Belief>>) -> Vec<Candidate> {
-    let mut sources: Vec<_> = feeds.into_iter().map(Vec::into_iter).collect();
-    let mut heads = BinaryHeap::new();
-    let mut beliefs: Vec<Option<Belief>> = sources.iter().map(|_| None).collect();
-    for (index, source) in sources.iter_mut().enumerate() {
-        if let Some(belief) = source.next() {
-            heads.push(Reverse((belief.indicator.clone(), index)));
-            beliefs[index] = Some(belief);
-        }
-    }
-    let mut merged: Vec<Candidate> = Vec::new();
-    let mut doubt = 1.0;
-    while let Some(Reverse((indicator, index))) = heads.pop() {
-        let Some(belief) = beliefs[index].take() else {
-            continue;
-        };
-        if let Some(next) = sources[index].next() {
-            heads.push(Reverse((next.indicator.clone(), index)));
-            beliefs[index] = Some(next);
-        }
-        match merged.last_mut() {
-            Some(candidate) if candidate.indicator == indicator => candidate.join(&belief),
-            _ => {
-                merged.push(Candidate::new(&belief));
-                doubt = 1.0;
+    let mut beliefs: Vec<Belief> = feeds.into_iter().flatten().collect();
+    // Stable: what several feeds say of one indicator stays in the order of the feeds.
+    beliefs.sort_by(|one, other| one.indicator.cmp(&other.indicator));
+    let together = beliefs.chunk_by(|one, other| one.indicator == other.indicator);
+    together
+        .filter_map(|beliefs| {
+            let first = beliefs.first()?;
+            let mut sum = Sum::new(first.first_listed);
+            for belief in beliefs {
+                let worth = Worth {
+                    expires: belief.expires,
+                    weight: belief.weight,
+                    directions: Some(belief.directions),
+                    lapsed: belief.lapsed,
+                };
+                sum.add(belief.first_listed, &worth, first.indicator.class());
             }
-        }
-        // A lapsed listing keeps what is there, but is worth nothing in a contest for places.
-        if !belief.lapsed {
-            doubt *= 1.0 - f64::from(belief.weight) / 200.0;
-        }
-        if let Some(candidate) = merged.last_mut() {
-            candidate.score = millionths(1.0 - doubt);
-        }
-    }
-    merged
+            Some(sum.candidate(first.indicator.clone()))
+        })
+        .collect()
 }
 
-/// Applies the guards and the classes that the firewall takes, and gives one wanted entry a direction,
-/// sorted by entry and without duplicates; counts what is left out.
+/// Applies the guards and what the firewall takes, and gives one wanted entry a direction, sorted by entry and without
+/// duplicates; counts what is left out.
 #[must_use]
 pub fn desired(
     list: List,
     candidates: &[Candidate],
     guards: &Guards,
-    accept: &[Class],
+    takes: Takes<'_>,
     left_out: &mut BTreeMap<LeftOut, u64>,
 ) -> Vec<Wanted> {
     let mut wanted = Vec::with_capacity(candidates.len());
     for candidate in candidates {
-        let judgement = match list {
-            List::Block => guards.judge(&candidate.indicator),
-            List::Allow => guards.judge_allow(&candidate.indicator),
+        let mut each = |one: Wanted, expand: bool| {
+            if expand {
+                wanted.extend(one.addresses());
+            } else {
+                wanted.push(one);
+            }
         };
-        match judgement {
-            Judgement::Cleared(cleared) => {
-                candidate.want(cleared, accept, left_out, &mut wanted);
-            }
-            Judgement::Carved { pieces, .. } => {
-                for piece in pieces {
-                    candidate.want(piece, accept, left_out, &mut wanted);
-                }
-            }
-            Judgement::Struck(_) => leave_out(left_out, LeftOut::Guarded, candidate.places()),
-            Judgement::Held(_) => leave_out(left_out, LeftOut::HeldByGuard, candidate.places()),
-        }
+        candidate.sift(list, guards, takes, left_out, &mut each);
     }
-    wanted.sort_unstable_by(|one, other| {
-        (&one.cleared, one.direction).cmp(&(&other.cleared, other.direction))
-    });
+    wanted.sort_unstable_by(by_entry);
     // A carved piece may be listed by itself too: the better of each word counts.
-    wanted.dedup_by(|again, first| {
-        let same = again.cleared == first.cleared && again.direction == first.direction;
-        if same {
-            first.join(again);
-        }
-        same
-    });
+    wanted.dedup_by(|again, first| join_same(first, again));
     wanted
+}
+
+/// Where `again` is the same entry as `first`, brings what both say together.
+pub(super) fn join_same(first: &mut Wanted, again: &Wanted) -> bool {
+    let same = again.cleared == first.cleared && again.direction == first.direction;
+    if same {
+        first.join(again);
+    }
+    same
+}
+
+/// The order of entries: list, indicator, direction.
+#[must_use]
+pub fn by_entry(one: &Wanted, other: &Wanted) -> std::cmp::Ordering {
+    (&one.cleared, one.direction).cmp(&(&other.cleared, other.direction))
 }
 
 /// Counts `places` more entries left out for `reason`.
@@ -112,29 +115,83 @@ pub fn leave_out(left_out: &mut BTreeMap<LeftOut, u64>, reason: LeftOut, places:
     }
 }
 
-impl Candidate {
-    fn new(belief: &Belief) -> Self {
-        let mut candidate = Self {
-            indicator: belief.indicator.clone(),
-            score: 0,
-            first_listed: belief.first_listed,
+impl Sum {
+    /// Begins with a listing that was first made then.
+    #[must_use]
+    pub fn new(first_listed: UnixTime) -> Self {
+        Self {
+            first_listed,
+            doubt: 1.0,
             ends: [None; 2],
-        };
-        candidate.join(belief);
-        candidate
+        }
     }
 
-    fn join(&mut self, belief: &Belief) {
-        self.first_listed = self.first_listed.min(belief.first_listed);
-        for direction in belief.directions.iter() {
+    /// Adds a listing of an indicator of this class.
+    pub fn add(&mut self, first_listed: UnixTime, worth: &Worth, class: Class) {
+        self.first_listed = self.first_listed.min(first_listed);
+        // A lapsed listing keeps what is there, but is worth nothing in a contest for places.
+        if !worth.lapsed {
+            self.doubt *= 1.0 - f64::from(worth.weight) / 200.0;
+        }
+        let this = (worth.expires, worth.lapsed);
+        for direction in worth.directions_of(class).iter() {
             let end = &mut self.ends[direction as usize];
-            let this = (belief.expires, belief.lapsed);
-            *end = Some(end.map_or(
-                this,
-                |earlier| {
-                    if later(this, earlier) { this } else { earlier }
-                },
-            ));
+            let latest = |earlier| if later(this, earlier) { this } else { earlier };
+            *end = Some(end.map_or(this, latest));
+        }
+    }
+
+    /// What it comes to.
+    #[must_use]
+    pub fn candidate(self, indicator: Indicator) -> Candidate {
+        Candidate {
+            indicator,
+            score: millionths(1.0 - self.doubt),
+            first_listed: self.first_listed,
+            ends: self.ends,
+        }
+    }
+}
+
+impl Takes<'_> {
+    /// Whether a network goes in as its addresses.
+    fn expands(self, indicator: &Indicator) -> bool {
+        let Some(least) = self.expand_networks else {
+            return false;
+        };
+        match indicator.net() {
+            Some(IpNet::V4(four)) => four.prefix_len() < 32 && four.prefix_len() >= least,
+            // As many addresses as the widest IPv4 network that is expanded.
+            Some(IpNet::V6(six)) => six.prefix_len() < 128 && six.prefix_len() >= 96 + least,
+            None => false,
+        }
+    }
+}
+
+impl Candidate {
+    /// Gives `each` the entries that the guards and the firewall's classes let through, and whether an entry is to go in
+    /// as its addresses; counts what is left out.
+    pub(super) fn sift(
+        &self,
+        list: List,
+        guards: &Guards,
+        takes: Takes<'_>,
+        left_out: &mut BTreeMap<LeftOut, u64>,
+        each: &mut impl FnMut(Wanted, bool),
+    ) {
+        let judgement = match list {
+            List::Block => guards.judge(&self.indicator),
+            List::Allow => guards.judge_allow(&self.indicator),
+        };
+        match judgement {
+            Judgement::Cleared(cleared) => self.want(cleared, takes, left_out, each),
+            Judgement::Carved { pieces, .. } => {
+                for piece in pieces {
+                    self.want(piece, takes, left_out, each);
+                }
+            }
+            Judgement::Struck(_) => leave_out(left_out, LeftOut::Guarded, self.places()),
+            Judgement::Held(_) => leave_out(left_out, LeftOut::HeldByGuard, self.places()),
         }
     }
 
@@ -145,30 +202,47 @@ impl Candidate {
     fn want(
         &self,
         cleared: Cleared,
-        accept: &[Class],
+        takes: Takes<'_>,
         left_out: &mut BTreeMap<LeftOut, u64>,
-        wanted: &mut Vec<Wanted>,
+        each: &mut impl FnMut(Wanted, bool),
     ) {
-        if !accept.contains(&cleared.indicator().class()) {
+        let indicator = cleared.indicator();
+        let expand = takes.expands(indicator);
+        let class = match (expand, indicator.net()) {
+            (true, Some(IpNet::V4(_))) => Class::Ipv4,
+            (true, _) => Class::Ipv6,
+            (false, _) => indicator.class(),
+        };
+        if !takes.accept.contains(&class) {
             return leave_out(left_out, LeftOut::ClassNotAccepted, self.places());
         }
         for direction in Direction::ALL {
             if let Some((expires, lapsed)) = self.ends[direction as usize] {
-                wanted.push(Wanted {
+                let wanted = Wanted {
                     cleared: cleared.clone(),
                     direction,
                     score: self.score,
                     first_listed: self.first_listed,
                     expires,
                     lapsed,
-                });
+                };
+                each(wanted, expand);
             }
         }
     }
 }
 
 impl Wanted {
-    fn join(&mut self, other: &Self) {
+    /// The same for each address of the network that it is.
+    pub(super) fn addresses(&self) -> impl Iterator<Item = Self> + '_ {
+        let each = |cleared| Self {
+            cleared,
+            ..self.clone()
+        };
+        self.cleared.addresses().map(each)
+    }
+
+    pub(super) fn join(&mut self, other: &Self) {
         self.score = self.score.max(other.score);
         self.first_listed = self.first_listed.min(other.first_listed);
         let (this, that) = ((self.expires, self.lapsed), (other.expires, other.lapsed));

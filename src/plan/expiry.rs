@@ -34,8 +34,49 @@ pub struct Belief {
     pub lapsed: bool,
 }
 
+/// What a listing is worth while it counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Worth {
+    /// When it ends.
+    pub expires: UnixTime,
+    /// Half percents, 1 to 200: a delisted listing counts half.
+    pub weight: u8,
+    /// The directions that the feed names; `None`: those of the indicator's class.
+    pub directions: Option<Directions>,
+    /// See [`Belief::lapsed`].
+    pub lapsed: bool,
+}
+
 /// What `listing` is worth at `now`; `None` once it has ended. `grid` is the step to which EndTimes were
 /// rounded up: until then an entry ends by itself, and a delete would be a call for nothing.
+#[must_use]
+pub fn worth(feed: &FeedFacts, listing: &Listing, grid: Duration, now: UnixTime) -> Option<Worth> {
+    let last_good = feed.last_good?;
+    if listing.is_withdrawn() {
+        // Not even where the clock was put back since.
+        return None;
+    }
+    let expires = expires(&feed.terms, last_good, listing, now);
+    let percent = listing.confidence.unwrap_or(feed.terms.confidence);
+    let halves = if listing.delisted_at.is_some() { 1 } else { 2 };
+    feed.worth(expires, percent.min(100) * halves, grid, now)
+}
+
+/// What every listing of a feed is worth that says nothing but that it is listed. The outer `None`: that depends on
+/// the indicator, for the feed has been silent for so long that its ends are spread.
+#[must_use]
+pub fn worth_of_plain(feed: &FeedFacts, grid: Duration, now: UnixTime) -> Option<Option<Worth>> {
+    let Some(last_good) = feed.last_good else {
+        return Some(None);
+    };
+    if is_silent(&feed.terms, last_good, now) {
+        return None;
+    }
+    let expires = last_good.plus(feed.terms.ttl);
+    Some(feed.worth(expires, feed.terms.confidence.min(100) * 2, grid, now))
+}
+
+/// What `listing` says at `now`; `None` once it has ended. For `grid` see [`worth`].
 #[must_use]
 pub fn believe(
     feed: &FeedFacts,
@@ -43,28 +84,49 @@ pub fn believe(
     grid: Duration,
     now: UnixTime,
 ) -> Option<Belief> {
-    let last_good = feed.last_good?;
-    if listing.is_withdrawn() {
-        // Not even where the clock was put back since.
-        return None;
-    }
-    let expires = expires(&feed.terms, last_good, listing, now);
-    let lapsed = expires <= now;
-    let fading = expires.round_up(grid) > now;
-    let patient = feed.patience_until.is_some_and(|until| until > now);
-    if lapsed && !(fading || patient) {
-        return None;
-    }
-    let percent = listing.confidence.unwrap_or(feed.terms.confidence).min(100);
-    let halves = if listing.delisted_at.is_some() { 1 } else { 2 };
+    let worth = worth(feed, listing, grid, now)?;
     Some(Belief {
         indicator: listing.indicator.clone(),
         first_listed: listing.first_listed,
-        expires,
-        weight: percent * halves,
-        directions: directions(&feed.terms, &listing.indicator),
-        lapsed,
+        expires: worth.expires,
+        weight: worth.weight,
+        directions: worth.directions_of(listing.indicator.class()),
+        lapsed: worth.lapsed,
     })
+}
+
+/// Whether the ends of what a feed lists are spread, for want of a good fetch.
+fn is_silent(terms: &FeedTerms, last_good: UnixTime, now: UnixTime) -> bool {
+    let half = terms.ttl / 2;
+    terms.mode == Mode::Snapshot && now >= last_good.plus(half) && !half.is_zero()
+}
+
+impl FeedFacts {
+    fn worth(&self, expires: UnixTime, weight: u8, grid: Duration, now: UnixTime) -> Option<Worth> {
+        let lapsed = expires <= now;
+        let fading = expires.round_up(grid) > now;
+        let patient = self.patience_until.is_some_and(|until| until > now);
+        if lapsed && !(fading || patient) {
+            return None;
+        }
+        Some(Worth {
+            expires,
+            weight,
+            directions: self.terms.directions,
+            lapsed,
+        })
+    }
+}
+
+impl Worth {
+    /// Without a word of the config, domains are blocked outbound only, and addresses both ways.
+    #[must_use]
+    pub fn directions_of(&self, class: Class) -> Directions {
+        self.directions.unwrap_or(match class {
+            Class::Domain => Directions::OUT,
+            _ => Directions::BOTH,
+        })
+    }
 }
 
 /// When a listing ends, if its feed says nothing more.
@@ -96,21 +158,13 @@ fn while_listed(
     now: UnixTime,
 ) -> UnixTime {
     let end = last_good.plus(terms.ttl);
-    let half = terms.ttl / 2;
-    if terms.mode == Mode::Incremental || now < last_good.plus(half) || half.is_zero() {
+    if !is_silent(terms, last_good, now) {
         return end;
     }
+    let half = terms.ttl / 2;
     end.plus(Duration::from_secs(
         spread(indicator, 0) % half.as_secs().max(1),
     ))
-}
-
-/// Without a word of the config, domains are blocked outbound only, and addresses both ways.
-fn directions(terms: &FeedTerms, indicator: &Indicator) -> Directions {
-    terms.directions.unwrap_or(match indicator.class() {
-        Class::Domain => Directions::OUT,
-        _ => Directions::BOTH,
-    })
 }
 
 #[cfg(test)]

@@ -1,11 +1,12 @@
 //! What has to change for the leases to become what was admitted.
 
 use std::cmp::Ordering;
+use std::collections::HashSet;
 use std::time::Duration;
 
-use crate::model::{Action, Entry, Lease, UnixTime, spread};
+use crate::model::{Action, Class, Entry, Lease, UnixTime, spread};
 
-use super::{FirewallTerms, Standing, Wanted};
+use super::{Admitted, FirewallTerms, Standing, Wanted};
 
 /// Every change that a firewall's leases need.
 #[derive(Debug, Default)]
@@ -20,6 +21,8 @@ pub struct Changes {
     pub unread: Vec<Lease>,
     /// No longer wanted, and found to be off the list already.
     pub absent: Vec<Entry>,
+    /// Inside a network that stands on the list: no brake holds what opens nothing.
+    pub covered: HashSet<Entry>,
     /// No longer wanted, but their delete is refused: they run out by themselves.
     pub stuck: u64,
     /// Admitted entries that stand as they should.
@@ -54,15 +57,17 @@ pub fn renewal_time(terms: &FirewallTerms, lease: &Lease) -> UnixTime {
 pub fn changes(
     terms: &FirewallTerms,
     standing: &Standing,
-    admitted: Vec<Wanted>,
+    admitted: Admitted,
     now: UnixTime,
 ) -> Changes {
+    let Admitted { wanted, covered } = admitted;
     let mut changes = Changes {
-        admitted: admitted.len() as u64,
+        admitted: wanted.len() as u64,
+        covered,
         ..Changes::default()
     };
     let mut leases = standing.leases.iter().peekable();
-    for wanted in admitted {
+    for wanted in wanted {
         let entry = wanted.entry();
         while let Some(lease) = leases.next_if(|lease| lease.entry.cmp(&entry) == Ordering::Less) {
             changes.drop_lease(standing, lease);
@@ -100,6 +105,10 @@ impl Changes {
                 .round_up(terms.grid)
                 .max(now.plus(terms.grid)),
         );
+        if lease.entry.class() == Class::Network && wanted.expires > now {
+            // What it holds comes in its place before it ends.
+            self.due(wanted.expires);
+        }
         if wanted.lapsed {
             self.steady += 1;
             return self.due(lease.end_time);

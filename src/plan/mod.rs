@@ -2,13 +2,19 @@
 //! ledger holds and of `now`.
 //!
 //! listings → [`expiry`] → beliefs → [`desired`] → wanted entries → [`admission`] → [`lease`] → [`batch`].
+//! The daemon goes that way with one indicator at a time ([`sheet`], [`merge`], [`draw`]); commands, which show what
+//! stands in between, with all of them.
 
 pub mod admission;
 pub mod batch;
+mod cover;
 pub mod desired;
+pub mod draw;
 pub mod drift;
 pub mod expiry;
 pub mod lease;
+pub mod merge;
+pub mod sheet;
 pub mod trial;
 
 #[cfg(test)]
@@ -20,7 +26,9 @@ use std::time::Duration;
 use crate::guard::Cleared;
 use crate::model::{Action, Class, Direction, Entry, Lease, List, UnixTime};
 
+pub use self::admission::Admitted;
 pub use self::batch::{Addition, Batch, Load};
+pub use self::desired::Takes;
 pub use self::trial::Suspects;
 
 /// What a firewall takes and how its leases are cut.
@@ -28,6 +36,8 @@ pub use self::trial::Suspects;
 pub struct FirewallTerms {
     /// The classes that it takes, by the config.
     pub accept: Vec<Class>,
+    /// Networks of this length and longer go in as addresses; off unless set.
+    pub expand_networks: Option<u8>,
     /// Entries in one call, at most.
     pub batch: usize,
     /// Places on the list.
@@ -117,6 +127,7 @@ pub struct Standing {
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
 )]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum LeftOut {
     /// A guard strikes all of it.
@@ -133,6 +144,8 @@ pub enum LeftOut {
     Foreign,
     /// There is no place for its score.
     Quota,
+    /// A network that stands on the list, or is about to, holds it.
+    Covered,
     /// It would end before `min_term` is over.
     EndsTooSoon,
     /// A guard list was never heard of, so that nothing is added yet.
@@ -181,8 +194,19 @@ pub fn plan(
     } else {
         wanted
     };
-    let wanted = admission::takeable(wanted, standing, &mut left_out);
-    let admitted = admission::admit(terms, standing, wanted, &mut left_out, now);
+    let left = |reason, _: &Wanted| desired::leave_out(&mut left_out, reason, 1);
+    let admitted = admission::admit(terms, standing, wanted, left, now);
+    conclude(terms, standing, admitted, left_out, now)
+}
+
+/// The calls that make what was admitted stand on the lists.
+fn conclude(
+    terms: &FirewallTerms,
+    standing: &Standing,
+    admitted: Admitted,
+    mut left_out: BTreeMap<LeftOut, u64>,
+    now: UnixTime,
+) -> Plan {
     let mut changes = lease::changes(terms, standing, admitted, now);
     if standing.unguarded {
         // What is in doubt would be added again to settle that.
@@ -190,6 +214,17 @@ pub fn plan(
         desired::leave_out(&mut left_out, LeftOut::GuardsUnheard, adds.len() as u64);
     }
     batch::batches(terms, standing, changes, left_out, now)
+}
+
+impl FirewallTerms {
+    /// What the firewall is given.
+    #[must_use]
+    pub fn takes(&self) -> Takes<'_> {
+        Takes {
+            accept: &self.accept,
+            expand_networks: self.expand_networks,
+        }
+    }
 }
 
 impl Standing {
@@ -236,6 +271,7 @@ impl LeftOut {
             Self::Quarantined => "quarantined",
             Self::Foreign => "held by somebody else",
             Self::Quota => "no place under the quota",
+            Self::Covered => "inside a network that is listed",
             Self::EndsTooSoon => "ends too soon",
             Self::GuardsUnheard => "waiting for a guard list",
         }

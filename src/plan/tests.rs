@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
+mod overlaps;
+
 use super::desired::{candidates, desired};
 use super::expiry::Belief;
 use super::*;
@@ -19,6 +21,7 @@ const NOW: UnixTime = UnixTime::from_seconds(1_800_000_000);
 fn terms(quota: u64) -> FirewallTerms {
     FirewallTerms {
         accept: Class::ALL.to_vec(),
+        expand_networks: None,
         batch: 7,
         quota: Quota::Fixed(quota),
         reserve: 2,
@@ -88,7 +91,7 @@ fn make(terms: &FirewallTerms, standing: &Standing, feeds: &[Vec<Belief>], now: 
         List::Block,
         &candidates,
         &GUARDS,
-        &terms.accept,
+        terms.takes(),
         &mut left_out,
     );
     plan(terms, standing, wanted, left_out, now)

@@ -165,13 +165,16 @@ pub async fn turn(
         calls: 0,
     };
     let confirm_after = link.config.confirm_after;
-    let started = ctx.clock.now();
+    let (started, offset) = (ctx.clock.now(), ctx.clock.offset());
     ctx.ledger.reading_begins(link.id, started).await?;
     let mut summary = ReadSummary::default();
     let reading = match reader.read().await? {
         Ok(reading) => reading,
         Err(broken) => return Ok(failed(summary, &reader, &broken)),
     };
+    // Its first answer may have told that the clock was wrong when it began.
+    let corrected = ctx.clock.offset() - offset;
+    let started = UnixTime::from_seconds(started.seconds().saturating_add(corrected));
     let now = ctx.clock.now();
     let moment = Moment {
         started,

@@ -4,16 +4,19 @@ use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
 use crate::config::{Config, Firewall};
-use crate::guard::{self, AllowFile, GuardSet, Guards, Matching, Material, OwnGround, SetKind};
+use crate::guard::{self, AllowFile, GuardSet, Guards, Material, OwnGround};
 use crate::guard::{Judgement, Strike};
-use crate::ledger::{FeedRow, FirewallRow, LEARNED_FOR, PlanSummary, Role};
-use crate::model::{Action, Class, Entry, Indicator, Lease, List, Name, UnixTime};
-use crate::parse::Reach;
-use crate::plan::desired::{Candidate, candidates, desired};
-use crate::plan::expiry::{Belief, FeedFacts, believe};
+use crate::ledger::{FeedRow, FirewallRow, LEARNED_FOR, PlanSummary};
+use crate::model::{Action, Class, Entry, Indicator, Lease, List, UnixTime};
+use crate::plan::desired::{Candidate, Takes, desired};
+use crate::plan::draw::draw;
+use crate::plan::expiry::FeedFacts;
 use crate::plan::{self, LeftOut, Plan, Standing, Wanted};
 
+use super::memory::{Listed, Memory};
 use super::{Context, StageError, reconcile};
+
+pub use super::memory::guards_now;
 
 /// The brake counts deletes over so long.
 const BRAKE_WINDOW: Duration = Duration::from_secs(86_400);
@@ -37,9 +40,7 @@ pub struct GuardMaterial {
 /// What the feeds say together, the same for every firewall with the same grid.
 #[derive(Debug)]
 pub struct Say {
-    guards: Guards,
-    /// Guard lists of the config that were never heard: what they guard is not known.
-    unheard: Vec<Name>,
+    listed: Listed,
     block: Vec<Candidate>,
     allow: Vec<Candidate>,
 }
@@ -95,7 +96,7 @@ impl Say {
     /// The guards, with what the allow feeds say.
     #[must_use]
     pub fn guards(&self) -> &Guards {
-        &self.guards
+        &self.listed.guards
     }
 
     /// What feeds want on a list, by indicator.
@@ -135,13 +136,9 @@ impl Ingredients {
         let now = ctx.clock.now();
         let row = row(ctx, firewall).await?;
         let say = say(ctx, guards, firewall.terms.grid, heard, now).await?;
-        let mut standing = standing(ctx, Some(firewall), &row, now).await?;
-        standing.exempt = by_own_guards(&say, &standing.leases);
-        let dropped = by_dropped_feeds(ctx, &standing.leases, now).await?;
-        standing.exempt.extend(dropped);
-        standing.unguarded = !say.unheard.is_empty();
+        let standing = standing_beside(ctx, firewall, &row, &say.listed, now).await?;
         let mut left_out = BTreeMap::new();
-        let wanted = wanted(&say, &firewall.terms.accept, &mut left_out);
+        let wanted = wanted(&say, firewall.terms.takes(), &mut left_out);
         Ok(Self {
             say,
             standing,
@@ -158,58 +155,38 @@ impl Ingredients {
     }
 }
 
-/// The guards with what the allow feeds say now, for a command that judges for itself.
-///
-/// # Errors
-/// When the ledger cannot be read.
-pub async fn guards_now(
-    ctx: &Context,
-    guards: &GuardMaterial,
-    heard: &Heard,
-) -> Result<Guards, StageError> {
-    let now = ctx.clock.now();
-    let mut sets = Vec::new();
-    for feed in &ctx.ledger.feeds().await? {
-        match (feed.role, feed.terms.list) {
-            (Role::Guard(reach), _) => sets.extend(guard_list(ctx, feed, reach).await?),
-            (Role::Feed, List::Allow) => {
-                let beliefs = beliefs(ctx, feed, Duration::ZERO, heard, now).await?;
-                sets.push(guard_set(feed, &beliefs));
-            }
-            (Role::Feed, List::Block) => {}
-        }
-    }
-    guards.guards(sets, by_hand(ctx, now).await?)
-}
-
-/// What the operator's hand guards.
-async fn by_hand(ctx: &Context, now: UnixTime) -> Result<Vec<Indicator>, StageError> {
-    let words = ctx.ledger.hand_guards(now).await?;
-    Ok(words.into_iter().map(|word| word.indicator).collect())
-}
-
-/// Makes the plan of one firewall and records its numbers.
+/// Makes the plan of one firewall and records its numbers. While nothing has changed and nothing is due, that is the last
+/// one.
 ///
 /// # Errors
 /// When the ledger cannot be read or written.
 pub async fn turn(
     ctx: &Context,
     guards: &GuardMaterial,
+    memory: &Memory,
     firewall: &Firewall,
     heard: &Heard,
 ) -> Result<Plan, StageError> {
     let now = ctx.clock.now();
+    // Asked before anything is read, so that no change falls in between.
+    let version = ctx.ledger.version().await?;
+    if let Some(plan) = memory.still(&firewall.name, version, now) {
+        return Ok(plan);
+    }
     let row = row(ctx, firewall).await?;
     ctx.ledger
         .drop_ended_leases(row.id, now.minus(SWEPT_AFTER))
         .await?;
-    let Ingredients {
-        standing,
-        wanted,
-        left_out,
-        ..
-    } = Ingredients::read(ctx, guards, firewall, heard).await?;
-    let plan = plan::plan(&firewall.terms, &standing, wanted, left_out, now);
+    let listed = memory.listed(ctx, guards, heard, now).await?;
+    let standing = standing_beside(ctx, firewall, &row, &listed, now).await?;
+    let terms = firewall.terms.clone();
+    // Work for a processor, and not short where much is listed.
+    let drawn = tokio::task::spawn_blocking(move || {
+        draw(&terms, &standing, &listed.sheets(), &listed.guards, now)
+    });
+    let plan = drawn
+        .await
+        .map_err(|fault| StageError::Task(fault.to_string()))?;
     ctx.ledger.acquit(row.id, &plan.acquitted).await?;
     ctx.ledger.forget_leases(row.id, &plan.absent).await?;
     let summary = PlanSummary {
@@ -220,7 +197,9 @@ pub async fn turn(
         wanted_deletes: plan.wanted_deletes,
         held_deletes: plan.held_deletes,
     };
-    ctx.ledger.record_plan(row.id, &summary).await?;
+    if memory.keep(&firewall.name, version, &plan, &summary) {
+        ctx.ledger.record_plan(row.id, &summary).await?;
+    }
     Ok(plan)
 }
 
@@ -245,15 +224,18 @@ pub async fn cleared(
     now: UnixTime,
 ) -> Result<Vec<Wanted>, StageError> {
     let say = say(ctx, guards, Duration::ZERO, &Heard::default(), now).await?;
-    if let Some(name) = say.unheard.first() {
+    if let Some(name) = say.listed.unheard.first() {
         return Err(StageError::Unguarded(name.clone()));
     }
     let mut left_out = BTreeMap::new();
     Ok(desired(
         List::Block,
         &say.block,
-        &say.guards,
-        &Class::ALL,
+        say.guards(),
+        Takes {
+            accept: &Class::ALL,
+            expand_networks: None,
+        },
         &mut left_out,
     ))
 }
@@ -269,7 +251,7 @@ pub async fn wanted_entries(
 ) -> Result<HashSet<Entry>, StageError> {
     let now = ctx.clock.now();
     let say = say(ctx, guards, firewall.terms.grid, &Heard::default(), now).await?;
-    let wanted = wanted(&say, &firewall.terms.accept, &mut BTreeMap::new());
+    let wanted = wanted(&say, firewall.terms.takes(), &mut BTreeMap::new());
     Ok(wanted.iter().map(Wanted::entry).collect())
 }
 
@@ -284,34 +266,28 @@ pub async fn say(
     heard: &Heard,
     now: UnixTime,
 ) -> Result<Say, StageError> {
-    let mut block = Vec::new();
-    let mut allow = Vec::new();
-    let mut sets = Vec::new();
-    let mut unheard = Vec::new();
-    for feed in ctx.ledger.feeds().await? {
-        if let Role::Guard(reach) = feed.role {
-            if feed.configured && feed.last_good.is_none() {
-                unheard.push(feed.name);
-            } else {
-                sets.extend(guard_list(ctx, &feed, reach).await?);
-            }
-            continue;
-        }
-        let beliefs = beliefs(ctx, &feed, grid, heard, now).await?;
-        match feed.terms.list {
-            List::Block => block.push(beliefs),
-            List::Allow => {
-                sets.push(guard_set(&feed, &beliefs));
-                allow.push(beliefs);
-            }
-        }
-    }
+    let listed = Memory::default().listed(ctx, guards, heard, now).await?;
     Ok(Say {
-        guards: guards.guards(sets, by_hand(ctx, now).await?)?,
-        unheard,
-        block: candidates(block),
-        allow: candidates(allow),
+        block: listed.candidates(List::Block, grid, now),
+        allow: listed.candidates(List::Allow, grid, now),
+        listed,
     })
+}
+
+/// What the ledger knows of a firewall, beside what the feeds and the operator say.
+async fn standing_beside(
+    ctx: &Context,
+    firewall: &Firewall,
+    row: &FirewallRow,
+    listed: &Listed,
+    now: UnixTime,
+) -> Result<Standing, StageError> {
+    let mut standing = standing(ctx, Some(firewall), row, now).await?;
+    standing.exempt = by_own_guards(&listed.guards, &standing.leases);
+    let dropped = by_dropped_feeds(ctx, &standing.leases, now).await?;
+    standing.exempt.extend(dropped);
+    standing.unguarded = !listed.unheard.is_empty();
+    Ok(standing)
 }
 
 /// What the ledger knows of a firewall.
@@ -367,23 +343,18 @@ pub async fn standing(
     Ok(standing)
 }
 
-/// The entries that the feeds want on a firewall that takes `accept`, allowlist and blocklist, by entry.
-fn wanted(say: &Say, accept: &[Class], left_out: &mut BTreeMap<LeftOut, u64>) -> Vec<Wanted> {
-    let mut wanted = desired(List::Block, &say.block, &say.guards, accept, left_out);
-    wanted.extend(desired(
-        List::Allow,
-        &say.allow,
-        &say.guards,
-        accept,
-        left_out,
-    ));
+/// The entries that the feeds want on a firewall, allowlist and blocklist, by entry.
+fn wanted(say: &Say, takes: Takes<'_>, left_out: &mut BTreeMap<LeftOut, u64>) -> Vec<Wanted> {
+    let guards = say.guards();
+    let mut wanted = desired(List::Block, &say.block, guards, takes, left_out);
+    wanted.extend(desired(List::Allow, &say.allow, guards, takes, left_out));
     wanted
 }
 
 /// Leases that a guard strikes which nobody downloaded: the operator's word, and not a feed's, wants them gone.
-fn by_own_guards(say: &Say, leases: &[Lease]) -> HashSet<Entry> {
+fn by_own_guards(guards: &Guards, leases: &[Lease]) -> HashSet<Entry> {
     let struck = |lease: &&Lease| {
-        let guards = match say.guards.judge(&lease.entry.indicator) {
+        let guards = match guards.judge(&lease.entry.indicator) {
             Judgement::Struck(Strike::Guarded(guards)) => guards,
             Judgement::Carved { by, .. } => by,
             _ => return false,
@@ -424,28 +395,6 @@ async fn by_dropped_feeds(
         .collect())
 }
 
-async fn beliefs(
-    ctx: &Context,
-    feed: &FeedRow,
-    grid: Duration,
-    heard: &Heard,
-    now: UnixTime,
-) -> Result<Vec<Belief>, StageError> {
-    let facts = facts(feed, heard);
-    let mut beliefs = Vec::new();
-    let mut listings = ctx.ledger.listings(feed.id);
-    loop {
-        let chunk = listings.next_chunk().await?;
-        if chunk.is_empty() {
-            return Ok(beliefs);
-        }
-        let believed = chunk
-            .iter()
-            .filter_map(|listing| believe(&facts, listing, grid, now));
-        beliefs.extend(believed);
-    }
-}
-
 /// What a feed's listings are judged by.
 #[must_use]
 pub fn facts(feed: &FeedRow, heard: &Heard) -> FeedFacts {
@@ -461,49 +410,6 @@ fn patience(feed: &FeedRow, heard: &Heard) -> Option<UnixTime> {
     let started = heard.started.filter(|_| feed.configured)?;
     let answered = feed.last_good.is_some_and(|good| good >= started);
     (!answered).then(|| started.plus(feed.terms.ttl / 4))
-}
-
-fn guard_set(feed: &FeedRow, beliefs: &[Belief]) -> GuardSet {
-    GuardSet {
-        name: feed.name.clone(),
-        kind: SetKind::Feed,
-        matching: Matching::Subdomains,
-        entries: beliefs
-            .iter()
-            .map(|belief| belief.indicator.clone())
-            .collect(),
-    }
-}
-
-/// What a guard list holds: all that its last good body listed, however long ago. One that left the config guards
-/// nothing any more.
-async fn guard_list(
-    ctx: &Context,
-    feed: &FeedRow,
-    reach: Reach,
-) -> Result<Option<GuardSet>, StageError> {
-    if !feed.configured {
-        return Ok(None);
-    }
-    let mut entries = Vec::new();
-    let mut listings = ctx.ledger.listings(feed.id);
-    loop {
-        let chunk = listings.next_chunk().await?;
-        if chunk.is_empty() {
-            break;
-        }
-        let listed = chunk.into_iter().filter(|one| one.delisted_at.is_none());
-        entries.extend(listed.map(|one| one.indicator));
-    }
-    Ok(Some(GuardSet {
-        name: feed.name.clone(),
-        kind: SetKind::List,
-        matching: match reach {
-            Reach::Exact => Matching::Exact,
-            Reach::Subdomains => Matching::Subdomains,
-        },
-        entries,
-    }))
 }
 
 /// Reads `class block ipv4` and `call edit block ipv4`, as a trial's end wrote them.

@@ -7,7 +7,7 @@ use super::*;
 use crate::guard::{Guards, Material};
 use crate::model::{Action, Class, Direction, Directions, Entry};
 use crate::parse::MinPrefix;
-use crate::plan::desired::{candidates, desired};
+use crate::plan::desired::{Takes, candidates, desired};
 use crate::plan::drift::{self, Moment, Observed};
 use crate::plan::expiry::Belief;
 use crate::plan::{Batch, FirewallTerms, Plan, Quota, Standing, Wanted, plan};
@@ -103,7 +103,10 @@ fn wanted(entries: &BTreeSet<Entry>) -> Vec<Wanted> {
         List::Block,
         &candidates,
         &GUARDS,
-        &Class::ALL,
+        Takes {
+            accept: &Class::ALL,
+            expand_networks: None,
+        },
         &mut BTreeMap::new(),
     )
 }
@@ -126,6 +129,7 @@ impl Desk {
             lease: Duration::from_secs(3 * 86_400),
             grid: Duration::from_secs(3600),
             min_term: Duration::from_secs(600),
+            expand_networks: None,
         };
         Self {
             ledger,

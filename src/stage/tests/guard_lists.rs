@@ -3,6 +3,7 @@
 use crate::model::Action;
 use crate::plan::{LeftOut, Plan};
 use crate::stage::StageError;
+use crate::stage::memory::Memory;
 use crate::stage::replan::{self, GuardMaterial, Heard};
 
 use super::*;
@@ -23,9 +24,15 @@ impl Scene {
     async fn plan(&self) -> Plan {
         let guards = GuardMaterial::read(&self.config).unwrap();
         let firewall = &self.config.firewalls[0];
-        replan::turn(&self.ctx, &guards, firewall, &Heard::default())
-            .await
-            .unwrap()
+        replan::turn(
+            &self.ctx,
+            &guards,
+            &Memory::default(),
+            firewall,
+            &Heard::default(),
+        )
+        .await
+        .unwrap()
     }
 
     /// What the plan would add, each indicator once.

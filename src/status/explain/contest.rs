@@ -1,6 +1,6 @@
 //! The contest for places: whether an entry has one, and what it would have taken.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 
 use crate::config::Firewall;
 use crate::model::{Entry, UnixTime};
@@ -32,9 +32,8 @@ impl Contest {
         let Ingredients {
             standing, wanted, ..
         } = made;
-        let mut left_out = BTreeMap::new();
-        let takeable = admission::takeable(wanted, &standing, &mut left_out);
-        let mut admitted = admission::admit(&config.terms, &standing, takeable, &mut left_out, now);
+        let mut admitted =
+            admission::admit(&config.terms, &standing, wanted, |_, _| {}, now).wanted;
         let held: HashSet<&Entry> = standing.leases.iter().map(|lease| &lease.entry).collect();
         admitted.retain(|wanted| {
             let entry = wanted.entry();

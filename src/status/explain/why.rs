@@ -26,9 +26,9 @@ pub(super) fn wanted(
     for one in known {
         for (list, candidate) in [(List::Block, &one.block), (List::Allow, &one.allow)] {
             let Some(candidate) = candidate else { continue };
-            let accept = &config.terms.accept;
+            let takes = config.terms.takes();
             let candidate = std::slice::from_ref(candidate);
-            let mut ours = desired(list, candidate, guards, accept, &mut BTreeMap::new());
+            let mut ours = desired(list, candidate, guards, takes, &mut BTreeMap::new());
             ours.retain(|wanted| concerns(wanted.cleared.indicator(), indicator));
             if ours.is_empty() {
                 reasons.push(why_not(config, one, list, indicator));

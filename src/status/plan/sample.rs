@@ -1,6 +1,6 @@
 //! Examples of what a plan does and leaves out, each with the reason.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 
 use crate::config::Firewall;
 use crate::guard::Judgement;
@@ -165,48 +165,28 @@ impl Sample<'_> {
     /// What the firewall and the contest for places leave out of what is wanted.
     fn of_wanted(&self, add: &mut Add<'_>) {
         let standing = &self.made.standing;
-        let held: HashSet<&Entry> = standing.leases.iter().map(|lease| &lease.entry).collect();
-        let takeable =
-            admission::takeable(self.made.wanted.clone(), standing, &mut BTreeMap::new());
-        let places: HashSet<Entry> = takeable.iter().map(Wanted::entry).collect();
-        let terms = &self.config.terms;
-        let admitted = admission::admit(terms, standing, takeable, &mut BTreeMap::new(), self.now);
-        let admitted: HashSet<Entry> = admitted.iter().map(Wanted::entry).collect();
-        let soon = self.now.plus(terms.min_term);
-        for wanted in &self.made.wanted {
-            let entry = wanted.entry();
-            let one = &entry.indicator;
-            if admitted.contains(&entry) || held.contains(&entry) {
-                continue;
-            }
-            if places.contains(&entry) {
-                let end = crate::plan::lease::end_time(terms, wanted.expires, self.now);
-                if wanted.lapsed || end < soon {
-                    add(LeftOut::EndsTooSoon, one, &|| {
-                        format!("its listings end {}", wanted.expires)
-                    });
-                } else {
-                    add(LeftOut::Quota, one, &|| {
-                        format!("score {:.2}", score(wanted.score))
-                    });
-                }
-            } else if standing.unguarded {
-                add(LeftOut::GuardsUnheard, one, &|| {
+        let left = |reason, wanted: &Wanted| {
+            let one = wanted.cleared.indicator();
+            add(reason, one, &|| match reason {
+                LeftOut::EndsTooSoon => format!("its listings end {}", wanted.expires),
+                LeftOut::Quota => format!("score {:.2}", score(wanted.score)),
+                LeftOut::GuardsUnheard => {
                     "nothing is added before every guard list was fetched well once".to_owned()
-                });
-            } else if standing.foreign.contains(&entry) {
-                add(LeftOut::Foreign, one, &|| {
-                    format!("somebody else holds it {}", bound(entry.direction))
-                });
-            } else if standing.quarantined.contains_key(&entry) {
-                add(LeftOut::Quarantined, one, &|| {
-                    "the cloud refused it alone".to_owned()
-                });
-            } else {
-                add(LeftOut::ClassRefused, one, &|| {
+                }
+                LeftOut::Foreign => format!("somebody else holds it {}", bound(wanted.direction)),
+                LeftOut::Quarantined => "the cloud refused it alone".to_owned(),
+                LeftOut::ClassRefused => {
                     format!("the firewall refuses the class {}", one.class())
-                });
-            }
+                }
+                LeftOut::Covered => "a network on the list holds it".to_owned(),
+                LeftOut::Guarded | LeftOut::HeldByGuard | LeftOut::ClassNotAccepted => {
+                    reason.as_str().to_owned()
+                }
+            });
+        };
+        if !standing.withdrawn {
+            let wanted = self.made.wanted.clone();
+            admission::admit(&self.config.terms, standing, wanted, left, self.now);
         }
     }
 }
