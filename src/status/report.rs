@@ -22,6 +22,7 @@ const CLOCK_BEHIND: Duration = Duration::from_secs(60);
 
 /// What `feedwall status` tells; as JSON with `--json`.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Report {
     /// When it was gathered.
     pub now: UnixTime,
@@ -47,6 +48,7 @@ pub struct Report {
 
 /// One firewall.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct FirewallReport {
     /// Its name.
     pub name: Name,
@@ -84,6 +86,7 @@ pub struct FirewallReport {
 
 /// A firewall's coverage in entries: each direction of an indicator is one.
 #[derive(Clone, Debug, Default, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Coverage {
     /// When the last plan was made; what follows from it is null before the first one.
     pub planned_at: Option<UnixTime>,
@@ -111,6 +114,7 @@ pub struct Coverage {
 
 /// What a firewall turned out to refuse.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Learned {
     /// `class block network`, `batch`, `quota`.
     pub subject: String,
@@ -122,6 +126,7 @@ pub struct Learned {
 
 /// One feed.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct FeedReport {
     /// Its name.
     pub name: Name,
@@ -161,6 +166,7 @@ pub struct FeedReport {
 
 /// A snapshot that was not believed.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Held {
     /// Why.
     pub reason: String,

@@ -211,6 +211,8 @@ fn feeds_are_shown_and_tried_without_recording() {
     let bare = feedwall(&["--json", "feeds", "try", file.to_str().unwrap()]);
     let bare: Value = serde_json::from_str(&bare.out).unwrap();
     assert_eq!(bare["guarded"][0]["by"], "reserved");
+    let as_url = format!("file://{}", file.display());
+    assert_eq!(feedwall(&["feeds", "try", &as_url]).code, 0);
 
     assert_eq!(place.feedwall(&["run", "--once"]).code, 0);
     place.write("one.txt", "45.155.205.8\n");
@@ -234,6 +236,9 @@ fn feeds_are_shown_and_tried_without_recording() {
         (["feeds", "try", "onne"], "did you mean `one`?"),
         (["feeds", "show", "onne"], "did you mean `one`?"),
         (["feeds", "show", "zzz"], "it knows one"),
+        // Of the catalogue, and nobody is asked.
+        (["feeds", "try", "sslbl"], "retired it on 2025-01-03"),
+        (["feeds", "try", "phishtank"], "phishtank wants a key"),
     ] {
         let said = place.feedwall(&words);
         assert_eq!(said.code, 1);

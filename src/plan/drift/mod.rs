@@ -80,6 +80,7 @@ pub struct Drift {
 
 /// A reading in numbers, for `status` and `reconcile`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct DriftCounts {
     /// Leases that stand as we hold them.
     pub confirmed: u64,

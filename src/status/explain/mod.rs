@@ -4,6 +4,7 @@
 //! What bears on an address is also every listed network that holds it, and on a domain every listed domain
 //! above it: a firewall blocks by those as well.
 
+mod asked;
 mod contest;
 mod fate;
 mod gather;
@@ -17,6 +18,7 @@ use serde::Serialize;
 
 use crate::model::{Action, Class, Direction, Indicator, List, Name, UnixTime};
 
+pub use self::asked::{AskError, asked_for};
 pub use self::gather::Asked;
 
 /// Everything that is known of one indicator; as JSON with `--json`.
