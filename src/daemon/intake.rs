@@ -27,7 +27,9 @@ const LOOK: Duration = Duration::from_secs(2);
 
 pub(super) async fn run(session: Arc<Session>, cancel: CancellationToken) -> anyhow::Result<()> {
     loop {
-        if !watch::believed(&session, POLLS, &cancel).await {
+        // While the clock is not believed, that is what there is to be heard of.
+        session.pulse.rest(POLLS);
+        if !watch::believed(&session, &cancel).await {
             return Ok(());
         }
         session.pulse.promise(POLLS, LOOKING);

@@ -10,7 +10,7 @@ use crate::firewall;
 use crate::ledger::Swept;
 use crate::model::List;
 
-use super::pulse::{CALLING, LOOKING, WORKING};
+use super::pulse::{CALLING, WORKING};
 use super::{Session, sleep};
 
 /// How often the clock is looked at.
@@ -93,10 +93,9 @@ pub(super) async fn ask_the_cloud(session: &Session) {
     }
 }
 
-/// Waits while the clock is not believed; `who` waits. `false` where it was cancelled meanwhile.
-pub(super) async fn believed(session: &Session, who: &str, cancel: &CancellationToken) -> bool {
+/// Waits while the clock is not believed. `false` where it was cancelled meanwhile.
+pub(super) async fn believed(session: &Session, cancel: &CancellationToken) -> bool {
     while session.ctx.clock.doubt().is_some() {
-        session.pulse.promise(who, LOOKING);
         if !sleep(cancel, Duration::from_secs(1)).await {
             return false;
         }
