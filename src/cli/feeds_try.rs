@@ -9,7 +9,8 @@ use tokio::time::Instant;
 use url::Url;
 
 use crate::catalog::{self, Preset, Standing};
-use crate::config::{Config, Feed};
+use crate::clock::Clock;
+use crate::config::{Config, Feed, nearest};
 use crate::fetch::{FetchPolicy, Fetched, Fetcher, Source, Validators};
 use crate::ledger::FeedRow;
 use crate::model::Name;
@@ -75,6 +76,9 @@ pub(super) async fn run(cli: &Cli, args: &Args) -> anyhow::Result<Exit> {
     };
     let ledger = ground.as_ref().map(Ground::ledger);
     let mut trial = parsed.judge(ledger, &measure).await?;
+    let now = Clock::system().now();
+    let frozen = || parsed.frozen(feed.max_stale, row.as_ref(), now);
+    trial.would_hold = trial.would_hold.or_else(frozen);
     trial.source = feed.source.to_string();
     trial.feed = known.map(|feed| feed.name.to_string());
     trial.duration_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
@@ -164,7 +168,13 @@ fn stranger(config: &Config, what: &str) -> anyhow::Result<Feed> {
         Source::File(path.with_context(|| format!("{} cannot be read", ask::shown(what)))?)
     } else {
         let names = ask::words(config.polled().map(|feed| &feed.name));
-        let advice = ask::advice(what, &names);
+        let presets = || catalog::all().iter().map(|preset| preset.name.as_str());
+        let advice = match nearest(what, names.iter().map(String::as_str).chain(presets())) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => {
+                "`feedwall feeds` and `feedwall feeds catalog` show what can be tried".to_owned()
+            }
+        };
         let what = ask::shown(what);
         return Err(anyhow!(
             "`{what}` is no feed of the config or the catalogue, no http:// or https:// URL, and no file that is there; {advice}"

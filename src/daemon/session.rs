@@ -89,10 +89,12 @@ impl Session {
 
     /// What answers are given by while this config is in force.
     pub(super) fn view(&self) -> View {
+        let pulse = Arc::clone(&self.pulse);
         View {
             config: Arc::clone(&self.config),
             guards: Arc::clone(&self.guards),
             heard: self.heard.clone(),
+            stuck: Arc::new(move || pulse.overdue()),
         }
     }
 

@@ -1,6 +1,7 @@
 //! What all answers are given from: what is in force, and what was gathered a moment ago.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -22,8 +23,11 @@ const FRESH: Duration = Duration::from_secs(2);
 /// Gathering takes milliseconds; past this the ledger is stuck.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// Says which of the daemon's loops gave no sign of life in time, and how late each is.
+pub type Stuck = Arc<dyn Fn() -> Vec<(String, Duration)> + Send + Sync>;
+
 /// A config in force, and what answers need beside the ledger.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct View {
     /// The config.
     pub config: Arc<Config>,
@@ -31,6 +35,14 @@ pub struct View {
     pub guards: Arc<GuardMaterial>,
     /// Which feeds have answered since the start.
     pub heard: Heard,
+    /// Which loops are stuck.
+    pub stuck: Stuck,
+}
+
+impl fmt::Debug for View {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("View").finish_non_exhaustive()
+    }
 }
 
 /// The state behind the answers, from the daemon's start to its end.

@@ -27,12 +27,23 @@ pub struct Health {
 /// One thing that was looked at.
 #[derive(Clone, Debug, Serialize)]
 pub struct Check {
-    /// `clock`, `ledger`, `polls`, `sends`.
+    /// `loops`, `clock`, `ledger`, `polls`, `sends`.
     pub name: &'static str,
     /// Whether it is as it should be.
     pub good: bool,
     /// How it is.
     pub sentence: String,
+}
+
+/// What is known of the daemon beside the ledger.
+#[derive(Debug)]
+pub(super) struct Facts {
+    /// When it started.
+    pub started: UnixTime,
+    /// How long nothing has been written to the ledger.
+    pub unwritten: Duration,
+    /// Which loops gave no sign of life in time, and how late each is.
+    pub stuck: Vec<(String, Duration)>,
 }
 
 /// What a start takes, and how late a poll may be: longer than the slowest fetch may last.
@@ -54,10 +65,10 @@ impl Health {
         Self::of(vec![Check::new("ledger", Some(why.to_owned()), "")])
     }
 
-    pub(super) fn judge(snapshot: &Snapshot, started: UnixTime, unwritten: Duration) -> Self {
+    pub(super) fn judge(snapshot: &Snapshot, facts: &Facts) -> Self {
         let report = &snapshot.report;
-        let now = report.now;
-        let up = now.since(started);
+        let (now, unwritten) = (report.now, facts.unwritten);
+        let up = now.since(facts.started);
         let clock = report.clock_doubt.as_ref().map(|doubt| {
             format!("{doubt}: nothing is polled or sent until the cloud has said what time it is")
         });
@@ -70,7 +81,12 @@ impl Health {
         let polls = report.feeds.iter().find_map(|feed| overdue(feed, now, up));
         let sends = report.firewalls.iter().filter(|one| one.configured);
         let sends = sends.filter_map(|one| stalled(one, snapshot, up)).next();
+        let stuck = facts.stuck.first().map(|(who, late)| {
+            let late = span(*late);
+            format!("{who} should have given a sign of life {late} ago, and gave none")
+        });
         Self::of(vec![
+            Check::new("loops", stuck, "every part of the daemon moves"),
             Check::new("clock", clock, "the clock is believed"),
             Check::new("ledger", ledger, "the ledger is read and written"),
             Check::new("polls", polls, "every feed is asked when it is due"),

@@ -27,7 +27,7 @@ use thiserror::Error;
 use crate::fetch::SecretError;
 use crate::ledger::LedgerError;
 
-pub use self::desk::{Desk, View};
+pub use self::desk::{Desk, Stuck, View};
 pub use self::health::{Check, Health};
 pub use self::history::History;
 pub use self::listener::Server;

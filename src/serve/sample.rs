@@ -8,7 +8,7 @@ use crate::ledger::{BY_HAND, Sample};
 use crate::model::UnixTime;
 use crate::status::report::FirewallReport;
 
-use super::health::Health;
+use super::health::{Facts, Health};
 use super::snapshot::Snapshot;
 use super::{Desk, ServeError};
 
@@ -40,8 +40,12 @@ impl Desk {
             Ok(snapshot) => {
                 let up = snapshot.report.now.since(self.started);
                 let sampled = self.noted().sampled;
-                let unwritten = sampled.map_or(up, |at| at.elapsed());
-                Health::judge(&snapshot, self.started, unwritten)
+                let facts = Facts {
+                    started: self.started,
+                    unwritten: sampled.map_or(up, |at| at.elapsed()),
+                    stuck: self.view().map(|view| (view.stuck)()).unwrap_or_default(),
+                };
+                Health::judge(&snapshot, &facts)
             }
         }
     }

@@ -13,7 +13,7 @@ use crate::stage::Context;
 use crate::stage::replan::{GuardMaterial, Heard};
 use crate::status::testing::{DAY, Fixture, HOUR, MINUTE, NOW, answer, block, terms};
 
-use super::health::Health;
+use super::health::{Facts, Health};
 use super::{Desk, View, metrics};
 
 const CONFIG: &str = "\
@@ -41,6 +41,7 @@ fn desk(fixture: &Fixture) -> (Desk, Clock) {
         guards: Arc::new(GuardMaterial::read(&config).unwrap()),
         config: Arc::new(config),
         heard: Heard::default(),
+        stuck: Arc::new(Vec::new),
     });
     desk.noted().sampled = Some(tokio::time::Instant::now());
     (desk, clock)
@@ -122,7 +123,7 @@ async fn a_working_daemon_is_healthy() {
     let (desk, _) = desk(&fixture);
     let health = desk.health().await;
     assert!(health.healthy, "{health:?}");
-    assert_eq!(health.checks.len(), 4);
+    assert_eq!(health.checks.len(), 5);
 }
 
 #[tokio::test]
@@ -191,8 +192,15 @@ async fn a_clock_and_a_ledger_that_are_not_right_are_told() {
     let (desk, _) = desk(&fixture);
     assert!(check(&desk.health().await, "clock").starts_with(doubt));
     let snapshot = desk.snapshot().await.unwrap();
-    let health = Health::judge(&snapshot, desk.started, Duration::from_secs(301));
+    let facts = Facts {
+        started: desk.started,
+        unwritten: Duration::from_secs(301),
+        stuck: vec![("polls".to_owned(), 2 * MINUTE)],
+    };
+    let health = Health::judge(&snapshot, &facts);
     assert!(check(&health, "ledger").contains("nothing has been written"));
+    let stuck = "polls should have given a sign of life 2 m ago, and gave none";
+    assert_eq!(check(&health, "loops"), stuck);
     let fresh = Desk::new(&fixture.ctx());
     let health = fresh.health().await;
     assert!(check(&health, "ledger").contains("only just started"));

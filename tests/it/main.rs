@@ -30,6 +30,7 @@ mod http;
 mod keeping;
 mod l4;
 mod package;
+mod page;
 mod probe;
 mod reload;
 mod service;

@@ -9,8 +9,8 @@ const DAY = 86_400;
 const SVG = "http://www.w3.org/2000/svg";
 
 let hours = 24;
-let lastStatus = null; // the last good status, and when it came
-let lastGood = null;
+let lastGood = null; // when the last good status came
+let lastHistory = null;
 
 // ---- Words --------------------------------------------------------------------------------------------------------
 
@@ -83,7 +83,8 @@ const ask = async (path) => {
   const answer = await fetch(path, { headers, signal: AbortSignal.timeout(30_000), cache: "no-store" });
   if (answer.status === 401) throw new Refused("the token is wanted");
   const body = await answer.json();
-  if (!answer.ok) throw new Error(body.error ?? `${answer.status}`);
+  // Health answers with 503 what is wrong.
+  if (!answer.ok && body.checks === undefined) throw new Error(body.error ?? `${answer.status}`);
   return body;
 };
 
@@ -151,7 +152,7 @@ const firewallCard = (one, now) => {
   const sentence =
     lapse === null
       ? "No entry of ours is there."
-      : `Should the daemon stop now, protection lapses from ${relative(lapse)} on, and is gone ${ago(c.lapsed_at, now)}.`;
+      : `Should the daemon stop now, protection begins to lapse ${relative(lapse)}, and is gone ${ago(c.lapsed_at, now)}.`;
   return el(
     "article",
     { class: "card" },
@@ -241,16 +242,17 @@ const quarantineTable = (rows, now) => {
 
 // ---- History ------------------------------------------------------------------------------------------------------
 
-const WIDTH = 640;
-const HEIGHT = 170;
-const LEFT = 52;
-const BOTTOM = 22;
+const HEIGHT = 160;
+const LEFT = 46;
+const RIGHT = 6;
+const BOTTOM = 20;
 const TOP = 8;
+const BARS = 48;
 
 const nice = (top) => {
   if (top <= 4) return 4;
   const power = 10 ** Math.floor(Math.log10(top));
-  return [1, 2, 2.5, 5, 10].map((step) => step * power).find((step) => step >= top);
+  return [1, 1.5, 2, 3, 4, 5, 6, 8, 10].map((step) => step * power).find((step) => step >= top);
 };
 const short = (value) =>
   value >= 1e6 ? `${+(value / 1e6).toFixed(2)} M` : value >= 1e4 ? `${+(value / 1e3).toFixed(1)} k` : number(value);
@@ -258,57 +260,52 @@ const short = (value) =>
 // A sample further than this from the one before leaves a gap: the daemon was not there.
 const gap = (age) => (age < DAY ? 150 : age < 7 * DAY ? 1500 : 9000);
 
-const chart = (title, history, lines) => {
+// The room that a drawing has, so that its letters are as large as the page's.
+const room = () => {
+  const wide = $("charts").clientWidth || 320;
+  const columns = Math.max(1, Math.floor((wide + 13) / 333));
+  return Math.max(220, (wide - 13 * (columns - 1)) / columns - 36);
+};
+
+const sign = (kind) =>
+  svg("svg", { viewBox: "0 0 24 8", "aria-hidden": "true" }, svg(kind.bar ? "rect" : "path", kind.bar ? { class: `block s${kind.color}`, width: 24, height: 8 } : { class: `series s${kind.color}${kind.dash ? " dash" : ""}`, d: "M0 4H24" }));
+
+// A figure with axes. `points` are the moments that can be read, `tell` says what stands at one of them.
+const figure = (title, history, { top, points, tell, kinds, draw }) => {
   const from = seconds(history.since);
   const to = seconds(history.now);
-  const top = nice(Math.max(0, ...lines.flatMap((line) => line.values)));
-  const x = (at) => LEFT + ((at - from) / (to - from)) * (WIDTH - LEFT - 8);
+  const width = room();
+  const x = (at) => LEFT + ((at - from) / (to - from)) * (width - LEFT - RIGHT);
   const y = (value) => TOP + (1 - value / top) * (HEIGHT - TOP - BOTTOM);
-  const drawing = svg("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", "aria-hidden": "true" });
+  const drawing = svg("svg", { viewBox: `0 0 ${width} ${HEIGHT}`, "aria-hidden": "true" });
   for (const part of [0, 0.5, 1]) {
     const level = top * part;
-    drawing.append(svg("line", { class: "grid", x1: LEFT, x2: WIDTH - 8, y1: y(level), y2: y(level) }));
+    drawing.append(svg("line", { class: "grid", x1: LEFT, x2: width - RIGHT, y1: y(level), y2: y(level) }));
     drawing.append(svg("text", { x: LEFT - 6, y: y(level) + 4, "text-anchor": "end" }, short(level)));
   }
   for (const [place, anchor] of [[0, "start"], [0.5, "middle"], [1, "end"]]) {
     const at = from + (to - from) * place;
     const label = to - from > 2 * DAY ? utc(at).slice(5, 10) : utc(at).slice(11);
-    drawing.append(svg("text", { x: x(at), y: HEIGHT - 6, "text-anchor": anchor }, label));
+    drawing.append(svg("text", { x: x(at), y: HEIGHT - 4, "text-anchor": anchor }, label));
   }
-  for (const [place, line] of lines.entries()) {
-    let path = "";
-    history.at.forEach((at, i) => {
-      const apart = i > 0 && at - history.at[i - 1] > gap(to - at);
-      path += `${i === 0 || apart ? "M" : "L"}${x(at).toFixed(1)} ${y(line.values[i]).toFixed(1)}`;
-      // A sample alone is a dot.
-      if (i === history.at.length - 1 && (i === 0 || apart)) path += "h2";
-    });
-    const dash = line.dash ? " dash" : "";
-    drawing.append(svg("path", { class: `series s${line.color ?? place}${dash}`, d: path, "vector-effect": "non-scaling-stroke" }));
-  }
+  drawing.append(...draw(x, y, to));
   const cursor = svg("line", { class: "cursor", x1: -9, x2: -9, y1: TOP, y2: HEIGHT - BOTTOM });
   drawing.append(cursor);
 
-  const last = history.at.length - 1;
+  const last = points.length - 1;
   const readout = el("output", { class: "readout" });
   let place = last;
-  const read = (to) => {
-    place = Math.max(0, Math.min(last, to));
-    if (last < 0) return void (readout.textContent = "no samples yet");
-    const values = lines.map((line) => `${line.name} ${number(line.values[place])}`).join(", ");
-    readout.textContent = `${utc(history.at[place])}: ${values}`;
-    const at = place === last ? -9 : x(history.at[place]);
+  const read = (wanted) => {
+    place = Math.max(0, Math.min(last, wanted));
+    readout.textContent = last < 0 ? "No samples yet: one is taken each minute." : tell(place);
+    const at = place === last || last < 0 ? -9 : x(points[place]);
     cursor.setAttribute("x1", at);
     cursor.setAttribute("x2", at);
   };
   read(last);
-  const legend = lines.map((line, i) => {
-    const dash = line.dash ? " dash" : "";
-    const sign = svg("svg", { viewBox: "0 0 24 8", "aria-hidden": "true" }, svg("path", { class: `series s${line.color ?? i}${dash}`, d: "M0 4H24" }));
-    return el("li", {}, sign, line.name);
-  });
-  const label = `${title}. Left and right arrows read single samples.`;
-  const plot = el("div", { tabindex: "0", role: "group", "aria-label": label }, drawing, readout);
+  const legend = kinds.map((kind) => el("li", {}, sign(kind), kind.name));
+  const label = `${title}. The arrow keys read single moments.`;
+  const plot = el("div", { class: "plot", tabindex: "0", role: "group", "aria-label": label }, drawing, readout);
   plot.addEventListener("keydown", (event) => {
     const steps = { ArrowLeft: place - 1, ArrowRight: place + 1, Home: 0, End: last, PageUp: place - 10, PageDown: place + 10 };
     if (!(event.key in steps)) return;
@@ -317,10 +314,10 @@ const chart = (title, history, lines) => {
   });
   drawing.addEventListener("pointermove", (event) => {
     const box = drawing.getBoundingClientRect();
-    const wanted = ((event.clientX - box.left) / box.width) * WIDTH;
+    const wanted = ((event.clientX - box.left) / box.width) * width;
     let best = last;
-    history.at.forEach((at, i) => {
-      if (Math.abs(x(at) - wanted) < Math.abs(x(history.at[best]) - wanted)) best = i;
+    points.forEach((at, i) => {
+      if (Math.abs(x(at) - wanted) < Math.abs(x(points[best]) - wanted)) best = i;
     });
     read(best);
   });
@@ -328,19 +325,73 @@ const chart = (title, history, lines) => {
   return el("figure", { class: "card" }, el("figcaption", {}, el("h3", {}, title)), plot, el("ul", { class: "legend" }, ...legend));
 };
 
+const lineChart = (title, history, lines) =>
+  figure(title, history, {
+    top: nice(lines.reduce((most, line) => line.values.reduce((a, b) => Math.max(a, b), most), 0)),
+    points: history.at,
+    tell: (i) => `${utc(history.at[i])}: ${lines.map((line) => `${line.name} ${number(line.values[i])}`).join(", ")}`,
+    kinds: lines,
+    draw: (x, y, to) =>
+      lines.map((line) => {
+        let path = "";
+        const last = history.at.length - 1;
+        history.at.forEach((at, i) => {
+          const apart = i === 0 || at - history.at[i - 1] > gap(to - at);
+          const alone = apart && (i === last || history.at[i + 1] - at > gap(to - at));
+          path += `${apart ? "M" : "L"}${x(at).toFixed(1)} ${y(line.values[i]).toFixed(1)}${alone ? "h2" : ""}`;
+        });
+        return svg("path", { class: `series s${line.color}${line.dash ? " dash" : ""}`, d: path });
+      }),
+  });
+
+// Counts, added up over equal parts of the span and stacked.
+const barChart = (title, history, parts) => {
+  const from = seconds(history.since);
+  const step = (seconds(history.now) - from) / BARS;
+  const sums = parts.map(() => new Array(BARS).fill(0));
+  history.at.forEach((at, i) => {
+    const bar = Math.max(0, Math.min(BARS - 1, Math.floor((at - from) / step)));
+    parts.forEach((part, k) => (sums[k][bar] += part.values[i]));
+  });
+  const totals = sums[0].map((_, bar) => sums.reduce((sum, values) => sum + values[bar], 0));
+  return figure(`${title}, each ${span(step)}`, history, {
+    top: nice(Math.max(...totals)),
+    points: history.at.length ? totals.map((_, bar) => from + (bar + 0.5) * step) : [],
+    tell: (bar) => `${utc(from + bar * step)} on: ${parts.map((part, k) => `${part.name} ${number(sums[k][bar])}`).join(", ")}`,
+    kinds: parts.map((part) => ({ ...part, bar: true })),
+    draw: (x, y) =>
+      totals.flatMap((_, bar) => {
+        let below = 0;
+        return parts.flatMap((part, k) => {
+          const value = sums[k][bar];
+          if (!value) return [];
+          const left = x(from + bar * step) + 0.5;
+          const width = Math.max(1, x(from + step) - x(from) - 1);
+          const high = y(below) - y(below + value);
+          below += value;
+          return [svg("rect", { class: `block s${part.color}`, x: left, y: y(below), width, height: high })];
+        });
+      }),
+  });
+};
+
 const drawHistory = (history) => {
+  lastHistory = history;
   const applied = history.calls.map((calls, i) => calls - history.failed[i]);
+  const lags = history.lag_s.filter((lag) => lag !== null).sort((a, b) => a - b);
+  const lag = lags.length ? `From listing to confirmed: half of what came within ${span(lags[lags.length >> 1])}.` : "";
+  $("lag").textContent = lag;
   show(
     "charts",
-    chart("Entries on the firewalls", history, [
-      { name: "desired", values: history.desired, dash: true },
+    lineChart("Entries on the firewalls", history, [
       { name: "held", values: history.held, color: 2 },
       { name: "confirmed", values: history.confirmed, color: 1 },
+      { name: "desired", values: history.desired, color: 0, dash: true },
     ]),
-    chart("Listings of all feeds", history, [{ name: "listed", values: history.listed }]),
-    chart("Calls since the sample before", history, [
+    lineChart("Listings of all feeds", history, [{ name: "listed", values: history.listed, color: 0 }]),
+    barChart("Calls", history, [
       { name: "applied", values: applied, color: 1 },
-      { name: "not applied", values: history.failed, color: 3, dash: true },
+      { name: "not applied", values: history.failed, color: 3 },
     ]),
   );
 };
@@ -410,10 +461,7 @@ const tellStory = (story) => {
   show("story", ...parts);
 };
 
-$("explain").addEventListener("submit", async (event) => {
-  event.preventDefault();
-  const ioc = $("ioc").value.trim();
-  if (!ioc) return;
+const explain = async (ioc) => {
   show("story", el("p", { class: "soft" }, "Asking…"));
   try {
     tellStory(await ask(`/api/explain?ioc=${encodeURIComponent(ioc)}`));
@@ -421,17 +469,26 @@ $("explain").addEventListener("submit", async (event) => {
     if (fault instanceof Refused) return wantToken();
     show("story", el("p", { class: "bad" }, clean(fault.message)));
   }
+};
+
+// What is asked stands in the address, to be passed on to a colleague.
+$("explain").addEventListener("submit", (event) => {
+  event.preventDefault();
+  const ioc = $("ioc").value.trim();
+  if (!ioc) return;
+  history.replaceState(null, "", `?ioc=${encodeURIComponent(ioc)}`);
+  explain(ioc);
 });
 
 // ---- The rounds ---------------------------------------------------------------------------------------------------
 
 const refresh = async () => {
   try {
-    const [status, quarantine] = await Promise.all([ask("/api/status"), ask("/api/quarantine")]);
-    lastStatus = status;
+    const [status, quarantine, health] = await Promise.all([ask("/api/status"), ask("/api/quarantine"), ask("/healthz")]);
     lastGood = Date.now();
     const now = status.now;
-    $("banner").hidden = true;
+    $("banner").hidden = health.healthy;
+    $("banner").textContent = health.healthy ? "" : `It stands still: ${clean(health.sentence)}.`;
     $("login").hidden = true;
     $("content").hidden = false;
     show("firewalls", ...status.firewalls.map((one) => firewallCard(one, now)));
@@ -446,8 +503,9 @@ const refresh = async () => {
     if (quarantine.length > 200) $("quarantine").append(el("p", { class: "soft" }, `and ${number(quarantine.length - 200)} more: feedwall quarantine`));
     $("about").textContent = `feedwall ${clean(status.version)}, ledger ${clean(status.ledger)} (${bytes(status.ledger_bytes)})`;
     const bad = status.needs.length;
-    $("state").className = `badge ${bad ? "bad" : "good"}`;
-    $("state").textContent = `${bad ? counted(bad, "thing needs you", "things need you") : "all is well"}, ${utc(seconds(now))} UTC`;
+    const state = bad ? counted(bad, "thing needs you", "things need you") : health.healthy ? "nothing needs you" : "stalled";
+    $("state").className = `badge ${bad || !health.healthy ? "bad" : "good"}`;
+    $("state").textContent = `${state}, ${utc(seconds(now))} UTC`;
     document.title = bad ? `(${bad}) feedwall` : "feedwall";
     return true;
   } catch (fault) {
@@ -481,10 +539,21 @@ $("login").addEventListener("submit", async (event) => {
   if (await refresh()) await refreshHistory();
 });
 
+let resized = null;
+new ResizeObserver(() => {
+  clearTimeout(resized);
+  resized = setTimeout(() => lastHistory && !$("charts").contains(document.activeElement) && drawHistory(lastHistory), 150);
+}).observe($("content"));
+
 const round = (every, what) => setInterval(() => document.hidden || !$("login").hidden || what(), every);
 document.addEventListener("visibilitychange", () => document.hidden || !$("login").hidden || refresh());
 (async () => {
-  if (await refresh()) await refreshHistory();
+  const asked = new URLSearchParams(location.search).get("ioc");
+  $("ioc").value = asked ?? "";
+  if (await refresh()) {
+    if (asked) explain(asked);
+    await refreshHistory();
+  }
   round(STATUS_EVERY, refresh);
   round(HISTORY_EVERY, refreshHistory);
 })();
