@@ -9,6 +9,7 @@ use super::entry;
 
 /// What the entries of one feed earned.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct FeedHits {
     /// Indicators that the feed lists and that traffic matched.
     pub indicators: u64,
