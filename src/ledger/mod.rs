@@ -24,6 +24,7 @@ mod read;
 mod read_back;
 mod recent;
 mod snapshots;
+mod standing;
 mod story;
 mod sweep;
 mod trials;
