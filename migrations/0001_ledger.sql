@@ -158,22 +158,27 @@ CREATE INDEX calls_unsettled ON calls (firewall_id) WHERE settled_ms IS NULL;
 CREATE INDEX calls_by_firewall ON calls (firewall_id, settled_ms);
 
 -- Entries whose call was refused or failed, kept together until the bad one among them stands alone.
--- A trial waits for `waiting` children; the rest of the columns say what came of those that are done.
+-- A trial waits for `waiting` others: a rest or a fork for its children, a refused probe for its parent. What
+-- came of the children that are done is in `accepted`, `refused` and `code`.
 CREATE TABLE trials (
     id          INTEGER PRIMARY KEY,
     firewall_id INTEGER NOT NULL REFERENCES firewalls (id),
     parent_id   INTEGER REFERENCES trials (id),
-    role        TEXT    NOT NULL, -- retry, probe, rest, half, parent
+    role        TEXT    NOT NULL, -- retry, probe, rest, half, fork
     size        INTEGER NOT NULL,
     tries       INTEGER NOT NULL DEFAULT 0,
     not_before  INTEGER NOT NULL DEFAULT 0,
     waiting     INTEGER NOT NULL DEFAULT 0,
     accepted    INTEGER NOT NULL DEFAULT 0,
     refused     INTEGER NOT NULL DEFAULT 0,
+    reduced     INTEGER NOT NULL DEFAULT 0,
     code        TEXT,
     message     TEXT,
     request_id  TEXT
 ) STRICT;
+
+CREATE INDEX trials_by_firewall ON trials (firewall_id);
+CREATE INDEX trials_by_parent ON trials (parent_id) WHERE parent_id IS NOT NULL;
 
 CREATE TABLE suspects (
     firewall_id INTEGER NOT NULL REFERENCES firewalls (id),
@@ -184,6 +189,8 @@ CREATE TABLE suspects (
     trial_id    INTEGER NOT NULL REFERENCES trials (id),
     PRIMARY KEY (firewall_id, list, key, direction)
 ) STRICT, WITHOUT ROWID;
+
+CREATE INDEX suspects_by_trial ON suspects (trial_id);
 
 -- Entries that the cloud refused alone. They are not sent again until released.
 CREATE TABLE quarantine (

@@ -6,6 +6,7 @@ use clap::Parser;
 use feedwall::cli::{self, Cli};
 
 fn main() -> ExitCode {
+    cli::completions::answer();
     let cli = Cli::parse();
     cli::logs::start(&cli);
     let runtime = match tokio::runtime::Builder::new_multi_thread()

@@ -97,7 +97,9 @@ async fn all(cli: &Cli) -> anyhow::Result<Exit> {
 async fn show(cli: &Cli, name: &str) -> anyhow::Result<Exit> {
     let ground = Ground::open(cli).await?;
     let row = ground.feed(name).await?;
-    let share = shares(&ground.ctx, &ground.heard()).await?.remove(&row.name);
+    let share = shares(&ground.ctx, &ground.heard())
+        .await?
+        .remove(&row.name);
     let config = ground.config.as_ref();
     let details = FeedDetails::gather(ground.ledger(), config, row, share).await?;
     if cli.json {

@@ -8,19 +8,23 @@ mod calls;
 mod catalog;
 mod check;
 mod check_online;
+pub mod completions;
 mod demo;
 mod drop_feed;
 mod explain;
 mod export;
 mod feeds;
 mod feeds_try;
+mod help;
 mod l4;
 mod list;
 pub mod logs;
+mod man;
 mod plan;
 pub mod progress;
 mod quarantine;
 mod reconcile;
+mod reference;
 mod run;
 mod sim;
 mod status;
@@ -28,7 +32,6 @@ mod unbuilt;
 mod withdraw;
 mod words;
 
-use std::ffi::OsString;
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -39,7 +42,13 @@ use crate::config::{Config, ConfigError, defaults};
 
 /// Keeps a cloud firewall's blocklist equal to what the threat feeds say, and proves it.
 #[derive(Debug, Parser)]
-#[command(name = "feedwall", version, propagate_version = true)]
+#[command(
+    name = "feedwall",
+    version,
+    propagate_version = true,
+    disable_help_subcommand = true,
+    after_help = epilogue()
+)]
 pub struct Cli {
     /// The config file.
     #[arg(long, global = true, env = "FEEDWALL_CONFIG", default_value = defaults::CONFIG_PATH)]
@@ -50,6 +59,16 @@ pub struct Cli {
     /// Say more; twice: everything.
     #[arg(long, short, global = true, action = clap::ArgAction::Count)]
     pub verbose: u8,
+    /// How events are written to the log.
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        value_name = "FORMAT",
+        default_value = "auto",
+        env = "FEEDWALL_LOG_FORMAT"
+    )]
+    pub log_format: logs::Format,
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
@@ -100,9 +119,61 @@ pub enum Command {
     L4(l4::Args),
     /// A simulated cloud on loopback, to try feedwall against.
     Sim(Box<sim::Args>),
-    /// What is no command, or none yet.
-    #[command(external_subcommand)]
-    Other(Vec<OsString>),
+    /// What a shell reads once to complete feedwall's commands, feeds and firewalls.
+    Completions(completions::Args),
+    /// The help of a command, or what to do about a trouble that `status` names.
+    Help(help::Args),
+    /// The manual, a page a command: one printed, or all of them written into a directory.
+    Man(man::Args),
+}
+
+/// What the exit codes mean, for `--help` and the manual.
+const EXIT_CODES: [(&str, &str); 5] = [
+    ("0", "It is done."),
+    ("1", "It failed."),
+    ("2", "It was asked for in a way that cannot be answered."),
+    (
+        "3",
+        "Done, but something needs you: a held feed, a quarantine, drift, lapsing protection.",
+    ),
+    ("78", "The config is faulty."),
+];
+
+/// What the environment says, for `--help` and the manual.
+const ENVIRONMENT: [(&str, &str); 7] = [
+    ("FEEDWALL_CONFIG", "The config file, as --config."),
+    (
+        "FEEDWALL_LOG",
+        "What is logged, such as feedwall=debug; goes before --verbose.",
+    ),
+    (
+        "FEEDWALL_LOG_FORMAT",
+        "auto, text, json or journal, as --log-format.",
+    ),
+    ("NO_COLOR", "Set to anything: no colours."),
+    (
+        "TENCENTCLOUD_SECRET_ID",
+        "The keys' id, where credentials are \"auto\".",
+    ),
+    ("TENCENTCLOUD_SECRET_KEY", "The key itself."),
+    ("TENCENTCLOUD_TOKEN", "The token of temporary keys."),
+];
+
+/// What `feedwall --help` ends with.
+fn epilogue() -> String {
+    let mut text = String::new();
+    for (title, rows) in [
+        ("Exit codes", &EXIT_CODES[..]),
+        ("Environment", &ENVIRONMENT[..]),
+    ] {
+        text += &format!("\x1b[1m\x1b[4m{title}:\x1b[0m\n");
+        let wide = rows.iter().map(|(term, _)| term.len()).max().unwrap_or(0);
+        for (term, meaning) in rows {
+            text += &format!("  {term:wide$}  {meaning}\n");
+        }
+        text.push('\n');
+    }
+    text.trim_end().to_owned()
 }
 
 /// How a command ended. The numbers are the process's exit codes.
@@ -152,7 +223,9 @@ pub async fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Backup(args) => backup::run(&cli, args).await,
         Command::L4(args) => l4::run(&cli, args).await,
         Command::Sim(args) => sim::run(&cli, args).await,
-        Command::Other(words) => unbuilt::refuse(words),
+        Command::Completions(args) => completions::run(args),
+        Command::Help(args) => help::run(args),
+        Command::Man(args) => man::run(args),
     }
 }
 

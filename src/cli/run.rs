@@ -4,12 +4,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::daemon::{Daemon, OnceSummary};
+use crate::daemon::service::Service;
+use crate::daemon::{Daemon, OnceSummary, Session};
 use crate::stage::replan::GuardMaterial;
 
 use super::progress::Bars;
@@ -74,34 +75,93 @@ fn exit(summary: &OnceSummary) -> Exit {
 async fn forever(path: &Path, daemon: &Daemon, mut config: Config) -> anyhow::Result<Exit> {
     let cancel = stop_on_signals()?;
     let mut hangup = signal(SignalKind::hangup()).context("SIGHUP cannot be heard")?;
+    let service = Service::of_this_process();
+    let mut session = daemon.configure(&config).await?;
     loop {
-        let session = daemon.configure(&config).await?;
         tracing::info!(
             feeds = config.feeds.len(),
             firewalls = config.firewalls.len(),
             ledger = %config.ledger.path.display(),
             "running"
         );
-        let bars = Bars::watch(&session.links);
-        let stop = cancel.child_token();
-        let running = session.run(&stop);
-        tokio::pin!(running);
-        let next = loop {
-            tokio::select! {
-                ended = &mut running => break ended.map(|()| None),
-                _ = hangup.recv() => if let Some(new) = reload(path, &config) {
-                    stop.cancel();
-                    break (&mut running).await.map(|()| Some(new));
-                }
+        service.ready();
+        let next = until_reload(
+            path,
+            daemon,
+            &config,
+            session,
+            &service,
+            &mut hangup,
+            &cancel,
+        );
+        match next.await? {
+            Some(new) if !cancel.is_cancelled() => {
+                (session, config) = put_in_force(daemon, config, new).await?;
             }
-        };
-        bars.finish();
-        match next? {
-            Some(new) if !cancel.is_cancelled() => config = new,
             _ => {
                 tracing::info!("stopped; the cloud keeps the entries until their EndTime");
                 return Ok(Exit::Done);
             }
+        }
+    }
+}
+
+/// Runs a session until a good config is to take its place, or the end.
+async fn until_reload(
+    path: &Path,
+    daemon: &Daemon,
+    config: &Config,
+    session: Session,
+    service: &Service,
+    hangup: &mut Signal,
+    cancel: &CancellationToken,
+) -> anyhow::Result<Option<Config>> {
+    let bars = Bars::watch(&session.links);
+    let stop = cancel.child_token();
+    let pulse = Arc::clone(&session.pulse);
+    let attending = service.attend(daemon.context(), &pulse);
+    let running = session.run(&stop);
+    tokio::pin!(attending, running);
+    let (mut new, mut stopping) = (None, false);
+    let ended = loop {
+        tokio::select! {
+            ended = &mut running => break ended,
+            () = &mut attending => {}
+            () = cancel.cancelled(), if !stopping => {
+                stopping = true;
+                service.stopping();
+            }
+            _ = hangup.recv(), if !stop.is_cancelled() => {
+                service.reloading();
+                new = reload(path, config);
+                match new {
+                    Some(_) => stop.cancel(),
+                    None => service.ready(),
+                }
+            }
+        }
+    };
+    bars.finish();
+    if cancel.is_cancelled() && !stopping {
+        // It had nothing to wait for.
+        service.stopping();
+    }
+    ended.map(|()| new)
+}
+
+/// Puts a new config in force; where that fails, the old one again.
+async fn put_in_force(
+    daemon: &Daemon,
+    old: Config,
+    new: Config,
+) -> anyhow::Result<(Session, Config)> {
+    match daemon.configure(&new).await {
+        Ok(session) => Ok((session, new)),
+        Err(fault) => {
+            tracing::error!(
+                "the config was not reloaded, and the old one is in force again: {fault:#}"
+            );
+            Ok((daemon.configure(&old).await?, old))
         }
     }
 }

@@ -10,14 +10,6 @@ use crate::config::nearest;
 
 use super::{Cli, Exit, Misused};
 
-/// The design's commands that are not built yet.
-pub(super) const LATER: [&str; 2] = ["completions", "man"];
-
-/// Refuses a word that is no command of feedwall.
-pub(super) fn refuse(words: &[OsString]) -> anyhow::Result<Exit> {
-    refuse_below(&[], words, &LATER)
-}
-
 /// Refuses a word that is no command below `path`, of which those in `later` are to come.
 pub(super) fn refuse_below(
     path: &[&str],
@@ -64,17 +56,6 @@ fn unrecognized(command: &clap::Command, word: &str) -> clap::Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_is_built_is_not_refused() {
-        let command = Cli::command();
-        for name in LATER {
-            assert!(
-                command.find_subcommand(name).is_none(),
-                "{name} is built: take it off the list"
-            );
-        }
-    }
 
     #[test]
     fn a_slip_is_answered_as_clap_answers_it() {

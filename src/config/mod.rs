@@ -27,6 +27,7 @@ mod lines;
 mod preset;
 mod print;
 mod read;
+mod reference;
 mod section;
 mod sent;
 mod source;
@@ -40,6 +41,7 @@ mod tests;
 pub use fault::{ConfigError, ConfigFaults, Fault};
 pub(crate) use keys::nearest;
 pub use l4::L4;
+pub use reference::reference;
 pub(crate) use value::parse_duration;
 
 use std::path::PathBuf;

@@ -12,6 +12,7 @@ use crate::stage::reconcile::{self, ReadSummary};
 use crate::stage::send::{self, Link, SendSummary, Stop};
 use crate::stage::{Context, StageError, replan};
 
+use super::pulse::{LOOKING, WORKING};
 use super::{Session, sleep, watch};
 
 /// The first plan of a ledger waits so long for feeds that were never polled.
@@ -38,10 +39,12 @@ pub(super) async fn run(
     link: Arc<Link>,
     cancel: CancellationToken,
 ) -> anyhow::Result<()> {
-    wait_for_feeds(&session, &cancel).await?;
+    let who = format!("sends to {}", link.config.name);
+    wait_for_feeds(&session, &who, &cancel).await?;
     // Somebody started or reloaded the daemon, perhaps because the trouble is mended: that is worth one try.
     let mut first = true;
-    while watch::believed(&session, &cancel).await && !cancel.is_cancelled() {
+    while watch::believed(&session, &who, &cancel).await && !cancel.is_cancelled() {
+        session.pulse.promise(&who, LOOKING);
         let hand = session.ctx.ledger.hand().await?;
         let changed = session.changed.notified();
         tokio::pin!(changed);
@@ -50,20 +53,25 @@ pub(super) async fn run(
         let held = held_until(&session, &link).await?;
         let at_start = std::mem::take(&mut first);
         if let Some(until) = held.filter(|_| !at_start) {
-            wait(&session, &cancel, hand, until, None).await?;
+            wait(&session, &who, &cancel, hand, until, None).await?;
             continue;
         }
-        if read_back(&session, &link, &cancel).await?.is_some() {
+        let reading = read_back(&session, &link, &cancel);
+        let moves = link.progress.subscribe();
+        if session.pulse.during(&who, moves, reading).await?.is_some() {
             continue;
         }
+        session.pulse.promise(&who, WORKING);
         let plan = session.plan(&link).await?;
         if plan.batches.is_empty() {
             let until = next_due(&session, &link, &plan).await?;
-            wait(&session, &cancel, hand, until, Some(changed)).await?;
+            wait(&session, &who, &cancel, hand, until, Some(changed)).await?;
             continue;
         }
         tell_plan(&link, &plan);
-        let summary = send::turn(&session.ctx, &link, plan, &cancel).await?;
+        let sending = send::turn(&session.ctx, &link, plan, &cancel);
+        let moves = link.progress.subscribe();
+        let summary = session.pulse.during(&who, moves, sending).await?;
         tell(&link, &summary);
     }
     Ok(())
@@ -225,6 +233,7 @@ async fn next_reading(
 /// Waits until `until`, a ring, a raised hand, or the end.
 async fn wait(
     session: &Session,
+    who: &str,
     cancel: &CancellationToken,
     hand: i64,
     until: UnixTime,
@@ -232,6 +241,7 @@ async fn wait(
 ) -> anyhow::Result<()> {
     let look = async {
         loop {
+            session.pulse.promise(who, LOOKING);
             let left = until.since(session.ctx.clock.now());
             if left.is_zero() || !sleep(cancel, left.min(LOOK)).await {
                 return anyhow::Ok(());
@@ -252,9 +262,14 @@ async fn wait(
 
 /// The first plan waits for feeds that this ledger has never heard, but not for ever: a plan adds nothing until every
 /// guard list was heard, and what else it holds need not wait.
-async fn wait_for_feeds(session: &Session, cancel: &CancellationToken) -> anyhow::Result<()> {
+async fn wait_for_feeds(
+    session: &Session,
+    who: &str,
+    cancel: &CancellationToken,
+) -> anyhow::Result<()> {
     let deadline = session.ctx.clock.now().plus(FIRST_WAIT);
     loop {
+        session.pulse.promise(who, LOOKING);
         let feeds = session.ctx.ledger.feeds().await?;
         let unheard = |row: &FeedRow| match row.role {
             _ if !row.configured => false,

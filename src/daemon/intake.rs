@@ -13,19 +13,24 @@ use crate::model::UnixTime;
 use crate::stage::StageError;
 use crate::stage::intake::{self, PollEnd, PollSummary};
 
+use super::pulse::{LOOKING, WORKING};
 use super::{Session, sleep, watch};
 
 /// Feeds that are polled at a time.
 const AT_ONCE: usize = 4;
+
+/// The name of this loop's promise.
+const POLLS: &str = "polls";
 
 /// How often the ledger is looked at for what is due: the operator's hand makes a feed due, too.
 const LOOK: Duration = Duration::from_secs(2);
 
 pub(super) async fn run(session: Arc<Session>, cancel: CancellationToken) -> anyhow::Result<()> {
     loop {
-        if !watch::believed(&session, &cancel).await {
+        if !watch::believed(&session, POLLS, &cancel).await {
             return Ok(());
         }
+        session.pulse.promise(POLLS, LOOKING);
         let now = session.ctx.clock.now();
         let rows = session.ctx.ledger.feeds().await?;
         let is_due = |row: &FeedRow| row.next_poll.is_none_or(|at| at <= now);
@@ -56,6 +61,10 @@ pub(super) async fn poll_all(session: &Arc<Session>) -> anyhow::Result<Vec<PollS
 }
 
 async fn poll(session: &Arc<Session>, feeds: Vec<Feed>) -> anyhow::Result<Vec<PollSummary>> {
+    // One of those under way ends within this: fetched in its time, then parsed and recorded.
+    let longest = feeds.iter().map(|feed| feed.limits.total).max();
+    let longest = longest.unwrap_or_default() + WORKING;
+    session.pulse.promise(POLLS, longest);
     let polls = feeds
         .into_iter()
         .map(|feed| one(Arc::clone(session), feed).boxed());
@@ -63,6 +72,7 @@ async fn poll(session: &Arc<Session>, feeds: Vec<Feed>) -> anyhow::Result<Vec<Po
     let mut summaries = Vec::new();
     while let Some(summary) = polls.next().await {
         let summary = summary?;
+        session.pulse.promise(POLLS, longest);
         tell(&summary);
         if intake::changed(&summary) {
             session.changed.notify_waiters();

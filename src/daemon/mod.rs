@@ -3,6 +3,8 @@
 mod firewall;
 mod intake;
 mod once;
+mod pulse;
+pub mod service;
 mod session;
 mod watch;
 
@@ -19,6 +21,7 @@ use crate::ledger::{DaemonLock, Ledger};
 use crate::stage::Context;
 
 pub use self::once::OnceSummary;
+pub use self::pulse::Pulse;
 pub use self::session::Session;
 
 /// Holds the ledger and its lock, whatever config is in force.

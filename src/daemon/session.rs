@@ -17,7 +17,7 @@ use crate::stage::replan::{self, GuardMaterial, Heard};
 use crate::stage::send::{self, Link};
 use crate::stage::{Context, StageError};
 
-use super::{fetcher, firewall, intake, watch};
+use super::{Pulse, fetcher, firewall, intake, watch};
 
 /// How long calls and polls that are under way may take to end when the daemon stops.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -35,6 +35,8 @@ pub struct Session {
     pub links: Vec<Arc<Link>>,
     /// Rung whenever listings changed, so that firewalls plan anew.
     pub(super) changed: Arc<Notify>,
+    /// Whether the loops still move.
+    pub pulse: Arc<Pulse>,
 }
 
 impl Session {
@@ -71,6 +73,7 @@ impl Session {
             memory: Memory::default(),
             links,
             changed: Arc::default(),
+            pulse: Arc::default(),
         })
     }
 

@@ -10,18 +10,28 @@ use crate::firewall;
 use crate::ledger::Swept;
 use crate::model::List;
 
+use super::pulse::{CALLING, LOOKING, WORKING};
 use super::{Session, sleep};
 
 /// How often the clock is looked at.
 const LOOK: Duration = Duration::from_secs(5);
+
+/// The name of this loop's promise: whoever takes turns with the ledger is not stuck.
+const LEDGER: &str = "the ledger";
 
 /// How often the ledger is swept.
 const SWEEP: Duration = Duration::from_secs(3600);
 
 pub(super) async fn run(session: Arc<Session>, cancel: CancellationToken) -> anyhow::Result<()> {
     let mut swept = tokio::time::Instant::now();
+    session.pulse.promise(LEDGER, CALLING);
     loop {
+        // A ledger that others hold for long is no reason to end, but one to be heard of.
+        if session.ctx.ledger.probe().await.is_ok() {
+            session.pulse.promise(LEDGER, CALLING);
+        }
         if swept.elapsed() >= SWEEP && session.ctx.clock.doubt().is_none() {
+            session.pulse.promise(LEDGER, WORKING);
             sweep(&session).await?;
             swept = tokio::time::Instant::now();
         }
@@ -30,6 +40,7 @@ pub(super) async fn run(session: Arc<Session>, cancel: CancellationToken) -> any
                 "{doubt}; nothing is polled or sent until the cloud has said what time it is"
             );
             session.ctx.ledger.tell_clock(Some(&doubt)).await?;
+            session.pulse.promise(LEDGER, CALLING);
             ask_the_cloud(&session).await;
         }
         if session.ctx.clock.doubt().is_none() {
@@ -62,6 +73,7 @@ pub(super) async fn sweep(session: &Session) -> anyhow::Result<()> {
 /// Asks each firewall in turn for one row of its list, and takes the time from the first answer's `Date`.
 pub(super) async fn ask_the_cloud(session: &Session) {
     for link in &session.links {
+        session.pulse.promise(LEDGER, CALLING);
         let call = firewall::page(link.config.site, List::Block, 1, 0, None);
         let date = match link.ask(&session.ctx, &call).await {
             Ok((reply, _)) => reply.date,
@@ -79,9 +91,10 @@ pub(super) async fn ask_the_cloud(session: &Session) {
     }
 }
 
-/// Waits while the clock is not believed. `false` where it was cancelled meanwhile.
-pub(super) async fn believed(session: &Session, cancel: &CancellationToken) -> bool {
+/// Waits while the clock is not believed; `who` waits. `false` where it was cancelled meanwhile.
+pub(super) async fn believed(session: &Session, who: &str, cancel: &CancellationToken) -> bool {
     while session.ctx.clock.doubt().is_some() {
+        session.pulse.promise(who, LOOKING);
         if !sleep(cancel, Duration::from_secs(1)).await {
             return false;
         }

@@ -138,7 +138,8 @@ impl Ledger {
         Ok(id?)
     }
 
-    /// Settles a call: what came of it, and what that means for leases and trials, in one transaction.
+    /// Settles a call: what came of it, and what that means for leases and trials, in one transaction. A call
+    /// that is settled already stays as it is, so that a settle whose own outcome is unknown can be repeated.
     ///
     /// # Errors
     /// When the ledger cannot be written; the call then stays unsettled, as unknown.
@@ -154,12 +155,6 @@ impl Ledger {
     /// # Errors
     /// When the ledger cannot be written.
     pub async fn settle_abandoned(&self, firewall: i64, now_ms: i64) -> Result<usize> {
-        let calls: Vec<i64> = sqlx::query_scalar(
-            "SELECT id FROM calls WHERE firewall_id = ? AND settled_ms IS NULL ORDER BY id",
-        )
-        .bind(firewall)
-        .fetch_all(&self.readers)
-        .await?;
         let abandoned = Settlement {
             verdict: "unknown",
             code: None,
@@ -169,6 +164,12 @@ impl Ledger {
             outcome: Outcome::Unknown,
         };
         let mut tx = self.begin().await?;
+        let calls: Vec<i64> = sqlx::query_scalar(
+            "SELECT id FROM calls WHERE firewall_id = ? AND settled_ms IS NULL ORDER BY id",
+        )
+        .bind(firewall)
+        .fetch_all(&mut *tx)
+        .await?;
         for call in &calls {
             settle(&mut tx, *call, &abandoned, now_ms).await?;
         }
@@ -265,7 +266,7 @@ async fn settle(tx: &mut Tx, id: i64, settlement: &Settlement, now_ms: i64) -> R
     let row = sqlx::query(
         "UPDATE calls SET settled_ms = ?2, verdict = ?3, code = ?4, message = ?5, request_id = ?6,
              duration_ms = ?7
-         WHERE id = ?1 RETURNING *",
+         WHERE id = ?1 AND settled_ms IS NULL RETURNING *",
     )
     .bind(id)
     .bind(now_ms)
@@ -274,8 +275,9 @@ async fn settle(tx: &mut Tx, id: i64, settlement: &Settlement, now_ms: i64) -> R
     .bind(settlement.message.as_deref())
     .bind(settlement.request_id.as_deref())
     .bind(settlement.duration_ms)
-    .fetch_one(&mut **tx)
+    .fetch_optional(&mut **tx)
     .await?;
+    let Some(row) = row else { return Ok(()) };
     let call = read_call(&row)?;
     let packed: Vec<u8> = row.try_get("entries")?;
     let entries = unpack(call.list, &packed)?;
@@ -289,11 +291,11 @@ async fn settle(tx: &mut Tx, id: i64, settlement: &Settlement, now_ms: i64) -> R
         Outcome::NotApplied => Ok(()),
         Outcome::Failed { not_before } => {
             let refusal = Refusal::new(&call, trial, settlement, now_ms);
-            trials::failed(tx, refusal, entries, not_before).await
+            trials::failed(tx, &refusal, entries, not_before).await
         }
         Outcome::Refused { too_large } => {
             let refusal = Refusal::new(&call, trial, settlement, now_ms);
-            trials::refused(tx, refusal, entries, too_large).await
+            trials::refused(tx, &refusal, entries, too_large).await
         }
     }
 }
@@ -353,7 +355,7 @@ pub(super) fn action_of(word: &str) -> Result<Action> {
 }
 
 /// Entries as (direction, key length, key); a key is at most 254 bytes long.
-fn pack(entries: &[Entry]) -> Vec<u8> {
+pub(super) fn pack(entries: &[Entry]) -> Vec<u8> {
     let mut packed = Vec::with_capacity(entries.len() * 8);
     for entry in entries {
         let key = entry.indicator.key();

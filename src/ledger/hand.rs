@@ -34,6 +34,14 @@ impl Ledger {
         Ok(raised.unwrap_or(0))
     }
 
+    /// Takes the right to write and gives it back: the ledger can be written to.
+    ///
+    /// # Errors
+    /// When somebody else holds it for longer than the busy timeout, or it is gone.
+    pub async fn probe(&self) -> Result<()> {
+        Ok(self.begin().await?.rollback().await?)
+    }
+
     /// Says why the clock is not believed; `None`: it is.
     ///
     /// # Errors

@@ -1,14 +1,16 @@
 //! Opening the file: nobody else's is touched, and ours only by a program that knows its schema.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Read};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use sqlx::Connection as _;
 use sqlx::sqlite::{
-    SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
-    SqliteSynchronous,
+    SqliteAutoVacuum, SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool,
+    SqlitePoolOptions, SqliteSynchronous,
 };
 
 use super::{Ledger, LedgerError, Result};
@@ -40,6 +42,7 @@ impl Ledger {
     /// [`LedgerError`] where the file is foreign, newer than this program, damaged, or cannot be written.
     pub async fn open(path: &Path) -> Result<Self> {
         refuse_foreign(path).await?;
+        make(path);
         let ledger = Self::connect(path, true).await?;
         MIGRATIONS
             .run(&ledger.writer)
@@ -78,6 +81,7 @@ impl Ledger {
             .pragma("journal_size_limit", LOG_LIMIT);
         let writer = pool(1)
             .acquire_timeout(Duration::from_secs(600))
+            .after_release(|connection, _| Box::pin(is_usable(connection)))
             .connect_with(options.clone().pragma("cache_size", WRITER_CACHE))
             .await
             .map_err(|fault| LedgerError::open(path, fault))?;
@@ -116,6 +120,18 @@ impl Ledger {
     }
 }
 
+/// Makes the file where there is none. SQLite itself would leave the group no right to write, and it gives the files
+/// beside the ledger the ledger's own mode: so one umask, that of whoever made it, holds for all of them, and a command
+/// of another member of the group leaves nothing that the daemon cannot write.
+fn make(path: &Path) {
+    // Where it cannot be made, opening it says why.
+    let _ = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o660)
+        .open(path);
+}
+
 /// A local file's connections neither go stale nor grow old.
 fn pool(connections: u32) -> SqlitePoolOptions {
     SqlitePoolOptions::new()
@@ -123,6 +139,14 @@ fn pool(connections: u32) -> SqlitePoolOptions {
         .idle_timeout(None)
         .max_lifetime(None)
         .test_before_acquire(false)
+}
+
+/// A full or failing disk makes SQLite roll a transaction back by itself. The connection still counts it as
+/// open then and refuses to begin another, so it is replaced.
+async fn is_usable(connection: &mut SqliteConnection) -> sqlx::Result<bool> {
+    // A rollback may be on its way; behind it in the queue the count is true.
+    connection.ping().await?;
+    Ok(!connection.is_in_transaction())
 }
 
 /// Judges a file by its header, and where that does not tell by a look inside that changes nothing: opening it

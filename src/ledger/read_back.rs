@@ -323,7 +323,7 @@ async fn confirm(tx: &mut Tx, firewall: i64, entries: &[Entry], now: UnixTime) -
     for chunk in entries.chunks(super::CHUNK) {
         for group in bulk::groups(chunk) {
             sqlx::query(
-                "UPDATE leases SET confirmed_at = ?5, doubt = NULL
+                "UPDATE leases SET confirmed_at = ?5, seen_at = coalesce(seen_at, ?5), doubt = NULL
                  WHERE firewall_id = ?1 AND list = ?2 AND direction = ?3
                      AND key IN (SELECT unhex(value) FROM json_each(?4))",
             )
@@ -432,6 +432,7 @@ async fn miss(
 /// Takes entries out of quarantine and trials, where `also` holds; it is SQL of this file.
 async fn release(tx: &mut Tx, firewall: i64, entries: &[Entry], also: &str) -> Result<()> {
     for chunk in entries.chunks(super::CHUNK) {
+        super::trials::reduce(tx, firewall, chunk).await?;
         for group in bulk::groups(chunk) {
             for table in ["quarantine", "suspects"] {
                 let sql = format!(

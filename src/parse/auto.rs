@@ -1,6 +1,8 @@
 //! Format `auto`: the head of a body is read in every format, and the first that makes sense of most of
 //! its rows is taken, the particular ones before those that take nearly anything.
 
+mod json;
+
 use std::io;
 
 use super::fields::{Column, Take};
@@ -31,13 +33,13 @@ const TRIED: [(Format, &str); 5] = [
 /// Guesses the format of a body from its first bytes, at most [`HEAD`]; `whole` says that they are all.
 ///
 /// # Errors
-/// [`Reason::Markup`], [`Reason::Json`] and [`Reason::UnknownFormat`].
+/// [`Reason::Markup`], [`Reason::Json`], [`Reason::Warninglist`] and [`Reason::UnknownFormat`].
 pub fn guess(recipe: &Recipe, head: &[u8], whole: bool) -> Result<Guess, Reason> {
     if is_markup(head) {
         return Err(Reason::Markup);
     }
     if is_json(head) {
-        return Err(Reason::Json);
+        return json::guess(recipe, head, whole);
     }
     let sample = sample(head, whole);
     let guessed = |recipe: Recipe, because: String| Ok(Guess { recipe, because });
@@ -250,12 +252,7 @@ mod tests {
         ] {
             assert_eq!(guessed(head), Err(Reason::Markup), "{head}");
         }
-        for head in [
-            "{\"ip\": \"192.0.2.7\"}\n",
-            "[\n {}]",
-            "[\"192.0.2.7\"]",
-            "[]",
-        ] {
+        for head in ["{\"message\": \"try later\"}\n", "[\n {}]", "[]"] {
             assert_eq!(guessed(head), Err(Reason::Json), "{head}");
         }
         assert_eq!(

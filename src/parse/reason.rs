@@ -18,8 +18,15 @@ pub enum Reason {
     #[error("the body is a web page or XML, and no list")]
     Markup,
     /// `auto` alone.
-    #[error("the body is JSON, of which `auto` reads none: name its format")]
+    #[error(
+        "the body is JSON, and `auto` finds no indicators in it: name its format and its field"
+    )]
     Json,
+    /// `auto` alone.
+    #[error(
+        "the body is a warninglist of MISP, which says what must not be blocked: it belongs in a [[guard.list]], as format \"misp-warninglist\""
+    )]
+    Warninglist,
     /// `auto` alone.
     #[error("most of the body's rows make no sense in any format: name its format")]
     UnknownFormat,

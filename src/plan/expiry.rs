@@ -109,8 +109,8 @@ impl FeedFacts {
     fn worth(&self, expires: UnixTime, weight: u8, grid: Duration, now: UnixTime) -> Option<Worth> {
         let lapsed = expires <= now;
         let fading = expires.round_up(grid) > now;
-        let patient = self.patience_until.is_some_and(|until| until > now)
-            && expires.plus(LOOK_BACK) > now;
+        let patient =
+            self.patience_until.is_some_and(|until| until > now) && expires.plus(LOOK_BACK) > now;
         if lapsed && !(fading || patient) {
             return None;
         }

@@ -142,7 +142,13 @@ impl Words<'_> {
         let mut words = self.source.sheet.words_from(row);
         let _ = self.source.sheet.is_plain(row, &mut words);
         let listing = self.source.sheet.listing(row, indicator.clone(), words);
-        worth(self.source.facts, &listing, std::time::Duration::ZERO, self.now).is_some()
+        worth(
+            self.source.facts,
+            &listing,
+            std::time::Duration::ZERO,
+            self.now,
+        )
+        .is_some()
     }
 }
 
@@ -181,7 +187,9 @@ mod tests {
         let listing = |text: &&str| Listing {
             indicator: ioc(text.trim_start_matches('-')),
             first_listed: NOW,
-            expires_at: text.starts_with('-').then(|| NOW.plus(Duration::from_secs(600))),
+            expires_at: text
+                .starts_with('-')
+                .then(|| NOW.plus(Duration::from_secs(600))),
             delisted_at: text.starts_with('-').then_some(NOW),
             valid_until: None,
             dated: None,
@@ -199,12 +207,36 @@ mod tests {
         let facts = facts();
         let one = sheet(&["45.0.0.1", "45.0.0.2", "bad.badhost.com", "-45.0.0.9"]);
         let two = sheet(&["45.0.0.2", "45.0.1.0/24", "45.0.0.9"]);
-        let sources = [&one, &two].map(|sheet| Source { sheet, facts: &facts });
-        let standing = [("45.0.0.2", 5), ("45.0.0.9", 1), ("45.0.1.128/25", 7), ("45.0.1.3", 0), ("9.9.9.9", 3)];
-        let standing = standing.map(|(text, hits)| Standing { indicator: ioc(text), hits });
+        let sources = [&one, &two].map(|sheet| Source {
+            sheet,
+            facts: &facts,
+        });
+        let standing = [
+            ("45.0.0.2", 5),
+            ("45.0.0.9", 1),
+            ("45.0.1.128/25", 7),
+            ("45.0.1.3", 0),
+            ("9.9.9.9", 3),
+        ];
+        let standing = standing.map(|(text, hits)| Standing {
+            indicator: ioc(text),
+            hits,
+        });
         let shares = shares(&sources, &standing, NOW);
-        let first = Share { lists: 3, alone: 2, shared: 1, blocked: 2, hits: 6 };
-        let second = Share { lists: 3, alone: 2, shared: 1, blocked: 4, hits: 13 };
+        let first = Share {
+            lists: 3,
+            alone: 2,
+            shared: 1,
+            blocked: 2,
+            hits: 6,
+        };
+        let second = Share {
+            lists: 3,
+            alone: 2,
+            shared: 1,
+            blocked: 4,
+            hits: 13,
+        };
         assert_eq!(shares, [first, second]);
         assert_eq!(super::shares(&[], &standing, NOW), []);
     }

@@ -291,7 +291,6 @@ impl Key<'_> {
         });
         Indicator::from_own_key(key.get(..length)?)
     }
-
 }
 
 impl Words {
@@ -417,7 +416,7 @@ mod tests {
         #[test]
         fn a_sheet_gives_back_what_it_was_given(all in listings()) {
             let sheet = sheet(&all);
-            prop_assert_eq!(sheet.listings().collect::<Vec<_>>(), all);
+            prop_assert_eq!(&sheet.listings().collect::<Vec<_>>(), &all);
             for row in 1..sheet.len() {
                 prop_assert!(sheet.key(row - 1) < sheet.key(row));
             }

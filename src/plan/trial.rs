@@ -51,6 +51,8 @@ pub struct Trial {
     pub accepted: u32,
     /// Children that were refused.
     pub refused: u32,
+    /// Some of its entries left before it was sent, so that its outcome says nothing of its size.
+    pub reduced: bool,
     /// The code of the children's refusal; `None` where they differ or none was refused.
     pub code: Option<String>,
 }
@@ -78,7 +80,8 @@ pub enum Refused<E> {
 pub enum Children {
     /// All three probes were refused alike: the class or the call itself is not taken.
     ClassRefused,
-    /// Some probes were refused: they are the bad ones, and the rest is sent whole.
+    /// Some probes were refused: they are the bad ones, and the rest is sent whole. So it is where the bad one may
+    /// have left.
     SendRest,
     /// No probe was refused, so the bad one is in the rest: it is halved.
     HalveRest,
@@ -132,7 +135,7 @@ pub fn children_done(trial: &Trial) -> Children {
         }
         // One that is refused says something of itself only beside others.
         _ if trial.accepted == 0 && trial.refused < 3 => Children::Nothing,
-        _ if trial.refused > 0 || trial.accepted < 3 => Children::SendRest,
+        _ if trial.refused > 0 || trial.accepted < 3 || trial.reduced => Children::SendRest,
         _ => Children::HalveRest,
     }
 }
@@ -190,6 +193,7 @@ mod tests {
             waiting: 0,
             accepted,
             refused,
+            reduced: false,
             code: code.map(str::to_owned),
         }
     }
@@ -256,6 +260,11 @@ mod tests {
             children_done(&trial(Role::Rest, 2, 0, None)),
             Children::SendRest
         );
+        let reduced = Trial {
+            reduced: true,
+            ..trial(Role::Rest, 3, 0, None)
+        };
+        assert_eq!(children_done(&reduced), Children::SendRest);
         assert_eq!(
             children_done(&trial(Role::Fork, 1, 0, None)),
             Children::Nothing

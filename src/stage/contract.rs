@@ -17,6 +17,8 @@ pub struct Facts {
     pub rows: u64,
     /// Rows rejected.
     pub rejected: u64,
+    /// Why most of those were.
+    pub reason: Option<Reason>,
     /// It begins like a web page.
     pub html: bool,
     /// It stops inside its last line, and nothing says that it ends there.
@@ -40,6 +42,8 @@ pub enum Doubt {
         rejected: u64,
         /// Rows in all.
         rows: u64,
+        /// Why most of the rejected ones were.
+        reason: Option<Reason>,
     },
     /// Fewer than `min_entries`.
     TooFew {
@@ -85,6 +89,7 @@ pub fn facts(snapshot: &Snapshot, html: bool, before: Option<u64>) -> Facts {
         overflowed: snapshot.overflowed(),
         rows: snapshot.tally().rows,
         rejected: rejects.total() - shared,
+        reason: by_reason.first().map(|(reason, _)| *reason),
         html,
         cut: of(Reason::CutShort).is_some(),
         before,
@@ -127,6 +132,7 @@ pub fn judge(brakes: &Brakes, mode: Mode, facts: &Facts) -> Result<(), Doubt> {
         return Err(Doubt::MostlyRejected {
             rejected: facts.rejected,
             rows: facts.rows,
+            reason: facts.reason,
         });
     }
     if facts.overflowed || found > brakes.max_entries {
@@ -194,8 +200,16 @@ impl fmt::Display for Doubt {
                 "the body stops inside its last line, and nothing says that it ends there: it may be cut short",
             ),
             Self::Empty => out.write_str("the body lists nothing"),
-            Self::MostlyRejected { rejected, rows } => {
-                write!(out, "{rejected} of {rows} rows could not be read")
+            Self::MostlyRejected {
+                rejected,
+                rows,
+                reason,
+            } => {
+                write!(out, "{rejected} of {rows} rows could not be read")?;
+                match reason {
+                    Some(reason) => write!(out, ", mostly because {reason}"),
+                    None => Ok(()),
+                }
             }
             Self::TooFew { found, least } => write!(
                 out,
@@ -249,6 +263,7 @@ mod tests {
             overflowed: false,
             rows: indicators,
             rejected: 0,
+            reason: None,
             html: false,
             cut: false,
             before,

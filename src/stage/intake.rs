@@ -13,7 +13,7 @@ use crate::ledger::{Delta, FeedRow, FeedState, LedgerError};
 use crate::model::{FeedTerms, Mode, Name, UnixTime};
 use crate::parse::{Recipe, Snapshot, Text};
 
-use self::end::{fail, freeze, hold, moved, record, renew, retire};
+use self::end::{fail, freeze, hold, hold_for_good, moved, record, renew, retire};
 use super::contract;
 use super::frozen;
 use super::{Context, StageError};
@@ -167,7 +167,7 @@ async fn poll(
         }
     };
     if let Some(why) = contract::unreadable(&parsed.snapshot) {
-        return fail(ctx, feed, row, why, None, now).await;
+        return hold_for_good(ctx, feed, row, why, now).await;
     }
     if let Some(why) = frozen_from_the_first(feed, row, &body, &parsed, now) {
         return freeze(ctx, feed, row, why, now).await;

@@ -12,6 +12,7 @@ pub mod export;
 pub mod feed;
 mod firewalls;
 pub mod layout;
+pub mod line;
 pub mod list;
 pub mod needs;
 pub mod plan;

@@ -76,6 +76,45 @@ const SPELL: Duration = Duration::from_secs(300);
 /// A new feed may fail so often before somebody is called.
 const FIRST_TRIES: u32 = 3;
 
+impl Kind {
+    /// Every kind.
+    pub const ALL: [Self; 13] = [
+        Self::FeedHeld,
+        Self::FeedSilent,
+        Self::FeedFrozen,
+        Self::FeedRetired,
+        Self::GuardUnheard,
+        Self::FirewallHalted,
+        Self::DeletesHeld,
+        Self::Quarantine,
+        Self::NoDaemon,
+        Self::Lapsing,
+        Self::Drift,
+        Self::TimeZone,
+        Self::Clock,
+    ];
+
+    /// Its section of the operations page, as `feedwall help` and a link to it name it.
+    #[must_use]
+    pub const fn topic(self) -> &'static str {
+        match self {
+            Self::FeedHeld => "feed-held",
+            Self::FeedSilent => "feed-silent",
+            Self::FeedFrozen => "feed-frozen",
+            Self::FeedRetired => "feed-retired",
+            Self::GuardUnheard => "guard-unheard",
+            Self::FirewallHalted => "firewall-halted",
+            Self::DeletesHeld => "deletes-held",
+            Self::Quarantine => "quarantined",
+            Self::NoDaemon => "no-daemon",
+            Self::Lapsing => "lapsing",
+            Self::Drift => "drift",
+            Self::TimeZone => "time-zone",
+            Self::Clock => "clock",
+        }
+    }
+}
+
 impl About {
     /// The word in sentences.
     #[must_use]

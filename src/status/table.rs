@@ -209,6 +209,8 @@ fn needs(report: &Report) -> String {
         for command in &need.commands {
             text += &format!("      {command}\n");
         }
+        // Which chapter, for whoever meets it for the first time.
+        text += &format!("      feedwall help {}\n", need.kind.topic());
     }
     text
 }

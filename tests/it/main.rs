@@ -14,17 +14,21 @@
 mod support;
 
 mod asking;
+mod chaos;
 mod cloudside;
 mod converge;
 mod crash;
 mod daemon;
 mod demo;
+mod desk;
 mod failing_paths;
 mod first_sync;
 mod forms;
 mod keeping;
+mod hostile;
 mod l4;
 mod reload;
+mod service;
 mod structure;
 mod trouble;
 mod vendor_client;

@@ -160,6 +160,10 @@ async fn a_ledger_from_before_these_tables_keeps_its_rows() {
     for statement in [
         "DROP TABLE l4_rules",
         "DROP TABLE l4_calls",
+        "DROP TRIGGER calls_counted",
+        "DROP TABLE call_totals",
+        "DROP TABLE samples",
+        "ALTER TABLE leases DROP COLUMN seen_at",
         "DELETE FROM _sqlx_migrations WHERE version > 1",
         "INSERT INTO meta (name, value) VALUES ('hand', '7')",
     ] {

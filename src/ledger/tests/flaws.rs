@@ -100,13 +100,21 @@ async fn a_recording_broken_off_anywhere_is_made_good_by_the_next() {
 #[tokio::test]
 async fn a_first_load_that_breaks_off_is_not_believed() {
     let (before, _) = before_and_after();
-    let ledger = fixture().await;
-    let feed = ledger.feed("a", &terms()).await;
-    let good = body();
-    let recording = ledger.record_body(&feed, &good, before.clone().into_iter(), at(0));
-    assert!(broken_off(recording, 6).await.is_none());
-    let feed = ledger.feed_row("a").await;
-    assert_eq!((feed.last_good, feed.body_sha256), (None, None));
-    ledger.poll_records("a", before.clone(), 50).await;
-    assert_eq!(ledger.all_listings("a").await.len(), before.len());
+    let mut breaks = 0;
+    // How much is done by so many polls depends on the machine; by the first it is never all.
+    for times in 1..=6 {
+        let ledger = fixture().await;
+        let feed = ledger.feed("a", &terms()).await;
+        let good = body();
+        let recording = ledger.record_body(&feed, &good, before.clone().into_iter(), at(0));
+        if broken_off(recording, times).await.is_some() {
+            break;
+        }
+        breaks += 1;
+        let feed = ledger.feed_row("a").await;
+        assert_eq!((feed.last_good, feed.body_sha256), (None, None));
+        ledger.poll_records("a", before.clone(), 50).await;
+        assert_eq!(ledger.all_listings("a").await.len(), before.len());
+    }
+    assert!(breaks > 0, "never broken off");
 }

@@ -1,11 +1,15 @@
 //! The ledger's promises, on real files.
 
+mod calls;
+mod desk;
 mod flaws;
 mod history;
 mod keeping;
 mod listings;
 mod opening;
+mod samples;
 mod sweep;
+mod trials;
 
 use std::time::Duration;
 

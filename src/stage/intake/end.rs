@@ -150,6 +150,29 @@ pub(super) async fn hold(
             feed.name
         )
     };
+    held(ctx, feed, row, trouble, now).await
+}
+
+/// A body of which nobody can say what it would have listed: it breaks off, or is a list that must not be read. It is
+/// not kept, for no approval makes it whole.
+pub(super) async fn hold_for_good(
+    ctx: &Context,
+    feed: &Feed,
+    row: &FeedRow,
+    why: String,
+    now: UnixTime,
+) -> Result<PollEnd, StageError> {
+    let trouble = format!("{why}; it cannot be approved, and the last good listings stay");
+    held(ctx, feed, row, trouble, now).await
+}
+
+async fn held(
+    ctx: &Context,
+    feed: &Feed,
+    row: &FeedRow,
+    trouble: String,
+    now: UnixTime,
+) -> Result<PollEnd, StageError> {
     let outcome = PollOutcome {
         at: now,
         next_poll: next_poll(feed, row, 0, None, now),

@@ -235,7 +235,11 @@ impl Model {
             if !passed {
                 doubt *= 1.0 - weight;
             }
-            let claim = claim.get_or_insert(Claim { score: 0, first, ends: [None; 2] });
+            let claim = claim.get_or_insert(Claim {
+                score: 0,
+                first,
+                ends: [None; 2],
+            });
             claim.first = claim.first.min(first);
             for direction in directions.iter() {
                 let known = &mut claim.ends[direction as usize];
@@ -245,7 +249,11 @@ impl Model {
                 }
             }
         };
-        for feed in self.feeds.iter().filter(|feed| feed.terms.list == List::Block) {
+        for feed in self
+            .feeds
+            .iter()
+            .filter(|feed| feed.terms.list == List::Block)
+        {
             if let Some((end, weight, first)) = feed.word(place, now) {
                 let patient = feed.is_patient(self.started, now);
                 say(end, weight, first, feed.directions(place), patient);
@@ -263,7 +271,11 @@ impl Model {
         }
         let score = (1.0 - doubt) * 1e6;
         claim.map(|claim| Claim {
-            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "at most a million")]
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "at most a million"
+            )]
             score: score.round() as u32,
             ..claim
         })
@@ -302,7 +314,11 @@ impl Model {
                 widest = length;
             }
         }
-        Some(if widest == 1 || self.wall.expand { Class::Ipv4 } else { Class::Network })
+        Some(if widest == 1 || self.wall.expand {
+            Class::Ipv4
+        } else {
+            Class::Network
+        })
     }
 
     /// Every claim under which a place would be blocked, for each direction: (end, whether it has passed).
@@ -319,7 +335,10 @@ impl Model {
                 add(network, self.class_in(network, place, now));
             }
         } else {
-            add(place, (!self.is_spared(place, now)).then_some(Class::Domain));
+            add(
+                place,
+                (!self.is_spared(place, now)).then_some(Class::Domain),
+            );
         }
         reasons
     }
@@ -365,7 +384,14 @@ impl Model {
             }
             let claim = self.claim(atom.0, now).unwrap();
             let score = claim.score + if held { MARGIN } else { 0 };
-            ranked.push((std::cmp::Reverse(score), !held, claim.first, indicator(atom.0), atom.1, atom));
+            ranked.push((
+                std::cmp::Reverse(score),
+                !held,
+                claim.first,
+                indicator(atom.0),
+                atom.1,
+                atom,
+            ));
         }
         ranked.sort();
         let places = usize::try_from(self.wall.quota - RESERVE).unwrap();

@@ -79,19 +79,19 @@ async fn a_body_cut_inside_its_last_line_is_held_until_it_is_approved() {
 }
 
 #[tokio::test]
-async fn json_that_breaks_off_is_a_failed_fetch() {
+async fn json_that_breaks_off_is_held_and_cannot_be_approved() {
     let feed = "[[feed]]\nname = \"soc\"\npath = \"DIR/soc.json\"\nformat = \"json\"\n";
     let scene = Scene::new(feed).await;
     scene.write("soc.json", "[\"198.51.100.7\", \"198.51.");
-    let PollEnd::Failed(why) = scene.poll("soc").await else {
-        panic!("it has not failed");
+    let PollEnd::Held(why) = scene.poll("soc").await else {
+        panic!("it is not held");
     };
     assert_eq!(
         why,
-        "the body cannot be taken: the JSON ends early, so that the body is cut short"
+        "the body cannot be taken: the JSON ends early, so that the body is cut short; it cannot be approved, and the last good listings stay"
     );
     let row = scene.row("soc").await;
-    assert_eq!((row.listed, row.failures), (0, 1));
+    assert_eq!((row.listed, row.state), (0, FeedState::Held));
     assert!(
         scene
             .ctx

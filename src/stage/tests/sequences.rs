@@ -11,8 +11,8 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config as Runs, TestRunner};
 
 use super::model::{
-    ADDRESSES, Atom, Feed, GRID, LEASE, Model, NAMES, NETWORKS, RESERVE, Row, Wall, end_time, holds,
-    indicator,
+    ADDRESSES, Atom, Feed, GRID, LEASE, Model, NAMES, NETWORKS, RESERVE, Row, Wall, end_time,
+    holds, indicator,
 };
 use crate::clock::Clock;
 use crate::config::Config;
@@ -62,7 +62,8 @@ fn body(tight: bool) -> impl Strategy<Value = BTreeMap<usize, Row>> {
     prop::collection::vec(row, NAMES.len()).prop_map(move |rows| {
         let rows = rows.into_iter().enumerate();
         let rows = rows.filter(|(place, _)| !(tight && NETWORKS.contains(place)));
-        rows.filter_map(|(place, row)| Some((place, row?))).collect()
+        rows.filter_map(|(place, row)| Some((place, row?)))
+            .collect()
     })
 }
 
@@ -159,8 +160,12 @@ fn name(feed: usize) -> Name {
 fn config(model: &Model) -> Config {
     let quote = |place: &usize| format!("\"{}\"", NAMES[*place]);
     let allow: Vec<String> = model.allowed.iter().map(quote).collect();
-    let accept: Vec<String> =
-        model.wall.accept.iter().map(|class| format!("\"{class}\"")).collect();
+    let accept: Vec<String> = model
+        .wall
+        .accept
+        .iter()
+        .map(|class| format!("\"{class}\""))
+        .collect();
     let expand = if model.wall.expand { "24" } else { "\"off\"" };
     let text = format!(
         "[guard]\nallow = [{}]\n[[feed]]\nname = \"none\"\nurl = \"https://feeds.other.net/none.txt\"\n
@@ -185,7 +190,9 @@ impl Bench {
             max_age: None,
         };
         let model = Model {
-            feeds: [60, 75, 90].map(|confidence| Feed::new(terms(confidence))).into(),
+            feeds: [60, 75, 90]
+                .map(|confidence| Feed::new(terms(confidence)))
+                .into(),
             allowed: BTreeSet::new(),
             hand: BTreeMap::new(),
             blocks: BTreeMap::new(),
@@ -204,7 +211,9 @@ impl Bench {
                 clock: Clock::held(at(START)),
             },
             memory: Memory::default(),
-            heard: Heard { started: Some(at(START)) },
+            heard: Heard {
+                started: Some(at(START)),
+            },
             guards: GuardMaterial::read(&config).unwrap(),
             config,
             model,
@@ -241,7 +250,10 @@ impl Bench {
             Step::Failed(feed) if is_polled(feed) => self.outcome(*feed, FeedState::Failed).await,
             Step::Held(feed, body) if is_polled(feed) => {
                 let row = ledger.feed(&name(*feed)).await.unwrap().unwrap();
-                ledger.hold_snapshot(row.id, &[3; 32], b"x", "it shrank", at(now)).await.unwrap();
+                ledger
+                    .hold_snapshot(row.id, &[3; 32], b"x", "it shrank", at(now))
+                    .await
+                    .unwrap();
                 self.outcome(*feed, FeedState::Held).await;
                 self.model.feeds[*feed].held = Some(body.clone());
             }
@@ -256,8 +268,15 @@ impl Bench {
             }
             Step::Block(place, span) => {
                 let until = at(now + span);
-                ledger.block_by_hand(&indicator(*place), until, "seen", at(now)).await.unwrap();
-                let since = self.model.blocks.get(place).map_or(now, |(since, _)| *since);
+                ledger
+                    .block_by_hand(&indicator(*place), until, "seen", at(now))
+                    .await
+                    .unwrap();
+                let since = self
+                    .model
+                    .blocks
+                    .get(place)
+                    .map_or(now, |(since, _)| *since);
                 self.model.blocks.insert(*place, (since, now + span));
                 self.model.hand.remove(place);
             }
@@ -298,10 +317,16 @@ impl Bench {
             }
             Step::Restart => {
                 self.memory = Memory::default();
-                self.heard = Heard { started: Some(at(now)) };
+                self.heard = Heard {
+                    started: Some(at(now)),
+                };
                 self.model.started = Some(now);
             }
-            Step::Body(..) | Step::Same(_) | Step::Failed(_) | Step::Held(..) | Step::Approve(_) => {}
+            Step::Body(..)
+            | Step::Same(_)
+            | Step::Failed(_)
+            | Step::Held(..)
+            | Step::Approve(_) => {}
         }
     }
 
@@ -317,8 +342,10 @@ impl Bench {
         let ledger = &self.ctx.ledger;
         let row = ledger.feed(&name(feed)).await.unwrap().unwrap();
         let valid = |span: Option<i64>| span.map(|span| self.now + span);
-        let body: BTreeMap<usize, Row> =
-            body.iter().map(|(place, (c, span))| (*place, (*c, valid(*span)))).collect();
+        let body: BTreeMap<usize, Row> = body
+            .iter()
+            .map(|(place, (c, span))| (*place, (*c, valid(*span))))
+            .collect();
         let mut records: Vec<Record> = body
             .iter()
             .map(|(place, (confidence, valid_until))| Record {
@@ -337,7 +364,10 @@ impl Bench {
             next_poll: at(self.now + 600),
         };
         let records = records.into_iter();
-        ledger.record_body(&row, &good, records, at(self.now)).await.unwrap();
+        ledger
+            .record_body(&row, &good, records, at(self.now))
+            .await
+            .unwrap();
         self.model.feeds[feed].body(&body, self.now);
     }
 
@@ -372,7 +402,9 @@ impl Bench {
 
     async fn plan(&self) -> Plan {
         let firewall = &self.config.firewalls[0];
-        replan::turn(&self.ctx, &self.guards, &self.memory, firewall, &self.heard).await.unwrap()
+        replan::turn(&self.ctx, &self.guards, &self.memory, firewall, &self.heard)
+            .await
+            .unwrap()
     }
 
     async fn leases(&self) -> Vec<Lease> {
@@ -415,7 +447,10 @@ impl Bench {
                     duration_ms: 1,
                     outcome: Outcome::Applied,
                 };
-                ledger.settle(id, &settlement, self.now * 1000 + 1).await.unwrap();
+                ledger
+                    .settle(id, &settlement, self.now * 1000 + 1)
+                    .await
+                    .unwrap();
             }
         }
         panic!("six plans did not settle it");
@@ -427,8 +462,12 @@ impl Bench {
         for entry in batch.entries() {
             for atom in atoms_of(&entry.indicator, entry.direction) {
                 let reasons = self.model.reasons(atom, self.now);
-                let is_reason = |(expires, _): &(i64, bool)| at(end_time(*expires, self.now)) == end;
-                assert!(reasons.iter().any(is_reason), "{entry:?} until {end}: {reasons:?}");
+                let is_reason =
+                    |(expires, _): &(i64, bool)| at(end_time(*expires, self.now)) == end;
+                assert!(
+                    reasons.iter().any(is_reason),
+                    "{entry:?} until {end}: {reasons:?}"
+                );
             }
         }
     }
@@ -443,7 +482,10 @@ impl Bench {
             let (must, may) = self.model.bounds(before, self.now);
             let missing: Vec<_> = must.difference(&blocked).collect();
             let wrong: Vec<_> = blocked.difference(&may).collect();
-            assert!(missing.is_empty() && wrong.is_empty(), "missing {missing:?}, wrong {wrong:?}");
+            assert!(
+                missing.is_empty() && wrong.is_empty(),
+                "missing {missing:?}, wrong {wrong:?}"
+            );
         }
         for lease in &leases {
             self.check_lease(lease);
@@ -453,14 +495,22 @@ impl Bench {
     /// What the feeds say together is what the model says.
     async fn check_claims(&self) {
         let (now, grid) = (at(self.now), Duration::from_secs(GRID.unsigned_abs()));
-        let listed = self.memory.listed(&self.ctx, &self.guards, &self.heard, now).await.unwrap();
+        let listed = self
+            .memory
+            .listed(&self.ctx, &self.guards, &self.heard, now)
+            .await
+            .unwrap();
         let candidates = listed.candidates(List::Block, grid, now);
         for place in 0..NAMES.len() {
-            let ours = candidates.iter().find(|one| one.indicator == indicator(place));
+            let ours = candidates
+                .iter()
+                .find(|one| one.indicator == indicator(place));
             let ours = ours.map(|one| super::model::Claim {
                 score: one.score,
                 first: one.first_listed.seconds(),
-                ends: one.ends.map(|end| end.map(|(end, lapsed)| (end.seconds(), lapsed))),
+                ends: one
+                    .ends
+                    .map(|end| end.map(|(end, lapsed)| (end.seconds(), lapsed))),
             });
             assert_eq!(ours, self.model.claim(place, self.now), "{}", NAMES[place]);
         }
@@ -475,12 +525,19 @@ impl Bench {
         let could = atoms_of(&lease.entry.indicator, lease.entry.direction)
             .filter_map(|atom| {
                 let reasons = self.model.reasons(atom, self.now);
-                reasons.iter().filter(|(_, passed)| !passed).map(|(end, _)| *end).min()
+                reasons
+                    .iter()
+                    .filter(|(_, passed)| !passed)
+                    .map(|(end, _)| *end)
+                    .min()
             })
             .min()
             .map_or(0, |expires| end_time(expires, self.now));
         let worthwhile = could >= end + GRID && !self.model.wall.withdrawn;
-        assert!(!worthwhile || left >= (end - set) / 3 - GRID, "{lease:?} is not renewed");
+        assert!(
+            !worthwhile || left >= (end - set) / 3 - GRID,
+            "{lease:?} is not renewed"
+        );
     }
 }
 
@@ -499,7 +556,9 @@ fn atoms_of(
 }
 
 fn blocked(leases: &[Lease]) -> BTreeSet<Atom> {
-    let atoms = leases.iter().flat_map(|lease| atoms_of(&lease.entry.indicator, lease.entry.direction));
+    let atoms = leases
+        .iter()
+        .flat_map(|lease| atoms_of(&lease.entry.indicator, lease.entry.direction));
     atoms.collect()
 }
 
@@ -517,8 +576,14 @@ async fn replay(ledger: Ledger, tight: Option<u64>, steps: &[(i64, Step)]) {
 #[test]
 fn the_ledger_and_the_plan_do_what_the_model_says() {
     let cases = std::env::var("FEEDWALL_MODEL_SEQUENCES");
-    let cases = cases.ok().and_then(|text| text.parse().ok()).unwrap_or(SEQUENCES);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let cases = cases
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(SEQUENCES);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
     let dir = tempfile::tempdir().unwrap();
     let empty = dir.path().join("empty.db");
     runtime.block_on(async { Ledger::open(&empty).await.unwrap().close().await });
@@ -545,7 +610,9 @@ fn the_ledger_and_the_plan_do_what_the_model_says() {
             TestCaseError::fail(text.unwrap_or_else(|| "it broke off".to_owned()))
         })
     };
-    runner.run(&sequence(), run).unwrap_or_else(|fault| panic!("{fault}"));
+    runner
+        .run(&sequence(), run)
+        .unwrap_or_else(|fault| panic!("{fault}"));
 }
 
 #[test]

@@ -314,10 +314,7 @@ impl Scene<'_> {
                 && self.wanted.iter().any(|wanted| wanted.entry() == **held)
         };
         let leases = self.leases.iter().map(|row| &row.lease.entry);
-        leases
-            .filter(stands)
-            .map(|held| &held.indicator)
-            .next()
+        leases.filter(stands).map(|held| &held.indicator).next()
     }
 
     fn quarantine_of(&self, entry: &Entry) -> Option<&Quarantined> {

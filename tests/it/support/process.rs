@@ -103,6 +103,13 @@ impl Process {
         Some((ticks()? + ticks()?) / 100.0)
     }
 
+    /// The most memory that it has held so far, where the system tells.
+    pub fn peak_memory_kib(&self) -> Option<u64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).ok()?;
+        let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
+        line.split_whitespace().nth(1)?.parse().ok()
+    }
+
     /// kill -9, and the corpse buried.
     pub fn kill(mut self) -> Ended {
         self.child.kill().unwrap();

@@ -1,0 +1,108 @@
+//! Whether everything in the daemon still moves. Each loop promises its next sign of life; one that breaks its promise
+//! is stuck, and whoever watches (systemd's watchdog, `/healthz`) is told.
+//!
+//! A promise is as long as the slowest thing that may rightly happen before the next sign, so that what is slow is
+//! not taken for dead.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+/// What a loop waits for when it only looks whether there is something to do: longer than the ledger's busy timeout.
+pub(super) const LOOKING: Duration = Duration::from_secs(60);
+
+/// One call with its permit, its rests and its answer, or none; and a turn at the ledger, behind a large feed that is being
+/// recorded.
+pub(super) const CALLING: Duration = Duration::from_secs(300);
+
+/// Whatever is done to the whole ledger at once: planning, recording a large feed, sweeping.
+pub(super) const WORKING: Duration = Duration::from_secs(900);
+
+/// The promises of the loops.
+#[derive(Debug, Default)]
+pub struct Pulse {
+    /// Until when each will have given its next sign.
+    promises: Mutex<BTreeMap<String, Instant>>,
+}
+
+impl Pulse {
+    /// A sign of life of `who`, and the promise of the next one `within` that time.
+    pub(super) fn promise(&self, who: &str, within: Duration) {
+        let until = Instant::now() + within;
+        let mut promises = self.promises.lock().unwrap_or_else(PoisonError::into_inner);
+        match promises.get_mut(who) {
+            Some(promise) => *promise = until,
+            None => drop(promises.insert(who.to_owned(), until)),
+        }
+    }
+
+    /// Waits for `work`, of which each move of `progress` is a sign of life.
+    pub(super) async fn during<T, P>(
+        &self,
+        who: &str,
+        mut progress: watch::Receiver<P>,
+        work: impl Future<Output = T>,
+    ) -> T {
+        tokio::pin!(work);
+        loop {
+            self.promise(who, CALLING);
+            tokio::select! {
+                done = &mut work => return done,
+                Ok(()) = progress.changed() => {}
+            }
+        }
+    }
+
+    /// Who has broken a promise, and by how much.
+    #[must_use]
+    pub fn overdue(&self) -> Vec<(String, Duration)> {
+        let now = Instant::now();
+        let promises = self.promises.lock().unwrap_or_else(PoisonError::into_inner);
+        let late = promises.iter().filter(|(_, until)| **until < now);
+        late.map(|(who, until)| (who.clone(), now - *until))
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn one_that_is_stuck_is_found_among_those_that_move() {
+        let pulse = Pulse::default();
+        pulse.promise("polls", Duration::from_secs(10));
+        for _ in 0..4 {
+            pulse.promise("ledger", Duration::from_secs(5));
+            tokio::time::advance(Duration::from_secs(3)).await;
+        }
+        assert_eq!(
+            pulse.overdue(),
+            [("polls".to_owned(), Duration::from_secs(2))]
+        );
+        pulse.promise("polls", Duration::from_secs(10));
+        assert!(pulse.overdue().is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn long_work_lives_while_it_moves_and_no_longer() {
+        let pulse = std::sync::Arc::new(Pulse::default());
+        let progress = watch::Sender::new(0);
+        let (seen, moved) = (std::sync::Arc::clone(&pulse), progress.subscribe());
+        let work = tokio::spawn(async move {
+            seen.during("sends", moved, std::future::pending::<()>())
+                .await
+        });
+        for call in 1..=5 {
+            tokio::time::sleep(CALLING / 2).await;
+            assert!(pulse.overdue().is_empty(), "after {call} halves");
+            progress.send_replace(call);
+        }
+        tokio::time::sleep(CALLING + Duration::from_secs(1)).await;
+        assert_eq!(pulse.overdue().len(), 1);
+        work.abort();
+    }
+}
