@@ -273,6 +273,18 @@ impl Sheet {
 }
 
 impl Key<'_> {
+    /// Its first eight bytes.
+    #[must_use]
+    pub fn head(self) -> u64 {
+        self.head
+    }
+
+    /// Whether the head is all there is of it, as of an IPv4 address.
+    #[must_use]
+    pub fn is_whole(self) -> bool {
+        self.head >> 56 == IPV4
+    }
+
     /// The indicator; `None` for bytes that no indicator gave.
     #[must_use]
     pub fn indicator(self) -> Option<Indicator> {

@@ -35,7 +35,6 @@ pub type Atom = (usize, Direction);
 #[derive(Clone, Debug)]
 pub struct Said {
     first: i64,
-    last: i64,
     confidence: Option<u8>,
     valid_until: Option<i64>,
     /// An end of its own: an incremental body gave it.
@@ -146,7 +145,6 @@ impl Feed {
             };
             let said = Said {
                 first,
-                last: now,
                 confidence: *confidence,
                 valid_until: *valid_until,
                 own: incremental.then_some(now + ttl),

@@ -392,11 +392,11 @@ impl Bench {
         };
         self.ctx.ledger.allow_by_hand(&word).await.unwrap();
         self.model.hand.insert(place, until.unwrap_or(i64::MAX));
-        if let Some((_, end)) = self.model.blocks.get(&place).copied()
-            && end > self.now
+        if let Some((_, end)) = self.model.blocks.get_mut(&place)
+            && *end > self.now
         {
             // Ended at once, and not by running out.
-            self.model.blocks.insert(place, (self.now, self.now));
+            *end = i64::MIN;
         }
     }
 
