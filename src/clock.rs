@@ -81,6 +81,18 @@ impl Clock {
         self.offset.load(Ordering::SeqCst)
     }
 
+    /// Takes up the offset that an earlier run learned. The clock may have been set right since, so it is not believed
+    /// before the cloud has spoken again.
+    pub fn resume(&self, offset: i64) {
+        if offset == 0 {
+            return;
+        }
+        self.offset.store(offset, Ordering::SeqCst);
+        self.trust().doubt = Some(format!(
+            "an earlier run found this machine's clock off by {offset} s against the cloud's"
+        ));
+    }
+
     /// Learns that a time told with the offset `told_with` was `behind` seconds behind the cloud's clock.
     /// Of several calls that were under way together only the first one's word counts. Returns whether this
     /// one's did.
@@ -207,6 +219,23 @@ mod tests {
         }
         assert!(clock.correct(0, 7200));
         assert_eq!(clock.doubt(), None);
+    }
+
+    #[test]
+    fn an_earlier_run_s_offset_counts_until_the_cloud_says_otherwise() {
+        let at = UnixTime::from_seconds;
+        let clock = Clock::held(at(10_000));
+        clock.resume(0);
+        assert_eq!(clock.doubt(), None);
+        clock.resume(-900);
+        assert_eq!(clock.now(), at(9_100));
+        assert!(clock.doubt().is_some());
+        clock.agree_with(at(9_150));
+        assert_eq!((clock.doubt(), clock.offset()), (None, -900));
+        // Somebody set it right meanwhile.
+        clock.resume(-900);
+        clock.agree_with(at(10_000));
+        assert_eq!((clock.doubt(), clock.offset()), (None, 0));
     }
 
     #[test]

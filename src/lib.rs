@@ -29,6 +29,7 @@ pub mod firewall;
 pub mod stage;
 pub mod l4;
 pub mod status;
+pub mod serve;
 pub mod daemon;
 
 pub mod sim;

@@ -1,6 +1,3 @@
-//! Whatever it is.
 #![no_main]
 
-use feedwall::parse::Format;
-
-libfuzzer_sys::fuzz_target!(|data: &[u8]| feedwall_fuzz::body(&[Format::Auto], data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| feedwall_fuzz::auto(data));

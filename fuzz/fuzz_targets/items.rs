@@ -1,9 +1,3 @@
-//! Objects, in one value or one a line.
 #![no_main]
 
-use feedwall::parse::Format;
-
-libfuzzer_sys::fuzz_target!(|data: &[u8]| feedwall_fuzz::body(
-    &[Format::Json, Format::Ndjson],
-    data
-));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| feedwall_fuzz::items(data));

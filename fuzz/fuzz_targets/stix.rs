@@ -1,6 +1,3 @@
-//! STIX bundles and TAXII envelopes, with their patterns.
 #![no_main]
 
-use feedwall::parse::Format;
-
-libfuzzer_sys::fuzz_target!(|data: &[u8]| feedwall_fuzz::body(&[Format::Stix], data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| feedwall_fuzz::stix(data));

@@ -1,15 +1,100 @@
-//! What holds for every body, whatever format it is read in: the checks behind the targets.
+//! The checks behind the targets: what holds for every body, every archive and every text, whatever they are.
+//!
+//! The package's own tests read this file, too, and put the seeds through it.
+
+mod archive;
 
 use std::io::{BufReader, Read};
 
-use feedwall::model::Indicator;
+use feedwall::model::{DomainName, Indicator};
 use feedwall::parse::{
     Column, Condition, Fields, Filter, Format, Path, Recipe, Record, Reject, Sink, Snapshot, Take,
     Tally, Text, Urls, parse,
 };
 
+/// A check of any bytes.
+pub type Check = fn(&[u8]);
+
+/// Every check, by the name of its target and of the folder with its seeds.
+pub const CHECKS: [(&str, Check); 7] = [
+    ("auto", auto),
+    ("csv", csv),
+    ("items", items),
+    ("lines", lines),
+    ("normalize", normalize),
+    ("stix", stix),
+    ("unpack", unpack),
+];
+
+/// Whatever it is.
+pub fn auto(data: &[u8]) {
+    body(&[Format::Auto], data);
+}
+
+/// Tables.
+pub fn csv(data: &[u8]) {
+    body(&[Format::Csv], data);
+}
+
+/// The formats of JSON items, but for STIX.
+pub fn items(data: &[u8]) {
+    const FORMATS: [Format; 4] = [
+        Format::Json,
+        Format::Ndjson,
+        Format::Misp,
+        Format::MispWarninglist,
+    ];
+    body(&FORMATS, data);
+}
+
+/// The formats of one row a line.
+pub fn lines(data: &[u8]) {
+    const FORMATS: [Format; 5] = [
+        Format::Text,
+        Format::Hosts,
+        Format::Adblock,
+        Format::Dshield,
+        Format::Rpz,
+    ];
+    body(&FORMATS, data);
+}
+
+/// STIX bundles and TAXII envelopes, with their patterns.
+pub fn stix(data: &[u8]) {
+    body(&[Format::Stix], data);
+}
+
+/// Archives: any bytes end in plain bytes within the limit, or in an error that says what is wrong.
+pub fn unpack(data: &[u8]) {
+    archive::check(data);
+}
+
+/// Normalization: what is taken is in its one form, and what that form says is taken again.
+pub fn normalize(data: &[u8]) {
+    let _ = Indicator::from_key(data).map(|read| assert_eq!(read.key(), data));
+    let text = String::from_utf8_lossy(data);
+    if let Ok(indicator) = Indicator::try_new(&text) {
+        canonical(&indicator);
+    }
+    if let Ok(name) = DomainName::try_new(&text) {
+        assert_eq!(DomainName::try_new(name.as_str()).as_ref(), Ok(&name));
+        assert_eq!(
+            DomainName::from_canonical(name.as_str()).as_ref(),
+            Ok(&name)
+        );
+        assert!(name.as_str().len() <= 253);
+        assert_eq!(name.self_and_parents().next(), Some(name.as_str()));
+    }
+    // What the config says of columns, conditions and ways is read by hand, too.
+    let _ = (
+        Column::from_key(&text),
+        Condition::try_new(&text),
+        Path::try_new(&text),
+    );
+}
+
 /// Reads a body in one of `formats`, chosen by its first byte; the second one sets the options.
-pub fn body(formats: &[Format], data: &[u8]) {
+fn body(formats: &[Format], data: &[u8]) {
     let [which, options, body @ ..] = data else {
         return;
     };
@@ -122,7 +207,8 @@ fn read(recipe: &Recipe, body: &mut dyn std::io::BufRead, ends_surely: bool) -> 
 /// What every record and every reject keeps to.
 fn check(body: &[u8], all: &All) {
     let length = body.len() as u64;
-    let lines = body.iter().filter(|byte| **byte == b'\n').count() as u64 + 1;
+    let ends = body.iter().filter(|byte| matches!(byte, b'\n' | b'\r'));
+    let lines = ends.count() as u64 + 1;
     assert!(all.tally.bytes <= length);
     assert!(all.tally.lines <= lines);
     assert!(all.rejects.len() as u64 <= all.tally.rows);
@@ -140,7 +226,7 @@ fn check(body: &[u8], all: &All) {
 }
 
 /// An indicator's text and key are those of itself.
-pub fn canonical(indicator: &Indicator) {
+fn canonical(indicator: &Indicator) {
     let text = indicator.to_string();
     assert_eq!(Indicator::try_new(&text).as_ref(), Ok(indicator), "{text}");
     let key = indicator.key();

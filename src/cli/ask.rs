@@ -43,6 +43,7 @@ impl Ground {
         }
         let ledger = Arc::new(Ledger::open_existing(path).await?);
         let clock = Clock::system();
+        clock.resume(ledger.clock_offset().await?);
         let now = clock.now();
         let ctx = Context { ledger, clock };
         Ok(Self { config, ctx, now })

@@ -1,6 +1,6 @@
 //! `feedwall check`: is the config good, and with `--online`: do the feeds and firewalls of it answer?
 //!
-//! `--json` gives `{ok, feeds, firewalls, warnings: [text], config, checks: [Checked]}`; where the config is
+//! `--json` gives `{ok, feeds, firewalls, warnings: [text], config, checks: [Checked], probe}`; where the config is
 //! faulty `{ok: false, faults: [{line, column, place: [text], message}]}`, and the exit code is 78. `config`
 //! is what is in force, with `--print` alone.
 
@@ -12,8 +12,9 @@ use crate::stage::replan::GuardMaterial;
 use crate::status::escape::escape;
 use crate::status::layout::{count, items};
 
-use super::check_online;
+use super::check_probe::Probed;
 use super::{Cli, Exit, load_config, print, print_json};
+use super::{check_online, check_probe};
 
 /// `feedwall check`
 #[derive(Debug, clap::Args)]
@@ -24,6 +25,8 @@ pub struct Args {
     /// Fetch each feed once, try the credentials, and ask each firewall for one row of its list.
     #[arg(long)]
     online: bool,
+    #[command(flatten)]
+    probe: check_probe::Args,
 }
 
 /// One thing that was tried.
@@ -63,12 +66,26 @@ pub(super) async fn run(cli: &Cli, args: &Args) -> anyhow::Result<Exit> {
         checks.extend(check_online::run(&config).await);
     }
     let ok = checks.iter().all(|check| check.state != State::Failed);
-    if cli.json {
-        print_json(&answer(&config, args, &checks, ok)?)?;
-    } else {
+    if !cli.json {
         tell(&config, args, &checks)?;
     }
-    Ok(if ok { Exit::Done } else { Exit::Failed })
+    // Nothing is written to an account on which even reading goes wrong.
+    let failed = |check: &&Checked| check.kind == "firewall" && check.state == State::Failed;
+    let readable = !checks.iter().any(|check| failed(&check));
+    let probed = match &args.probe.probe {
+        Some(_) if readable => check_probe::run(&args.probe, &config).await?,
+        _ => None,
+    };
+    if cli.json {
+        print_json(&answer(&config, args, &checks, ok, probed.as_ref())?)?;
+    } else if let Some(probed) = &probed {
+        check_probe::tell(probed)?;
+    }
+    Ok(match &probed {
+        _ if !ok => Exit::Failed,
+        Some(probed) => check_probe::exit(probed),
+        None => Exit::Done,
+    })
 }
 
 /// Allowlists that cannot be read stop a start, so they are read here.
@@ -121,7 +138,13 @@ fn tell(config: &Config, args: &Args, checks: &[Checked]) -> anyhow::Result<()> 
     }
 }
 
-fn answer(config: &Config, args: &Args, checks: &[Checked], ok: bool) -> anyhow::Result<Value> {
+fn answer(
+    config: &Config,
+    args: &Args,
+    checks: &[Checked],
+    ok: bool,
+    probed: Option<&Probed>,
+) -> anyhow::Result<Value> {
     let in_force: Value = if args.print {
         toml::from_str(&config.to_toml())?
     } else {
@@ -134,6 +157,7 @@ fn answer(config: &Config, args: &Args, checks: &[Checked], ok: bool) -> anyhow:
         "warnings": config.warnings,
         "config": in_force,
         "checks": checks,
+        "probe": probed,
     }))
 }
 

@@ -90,7 +90,10 @@ async fn feed(fetcher: &Fetcher, feed: &Feed, row: Option<&FeedRow>, now: UnixTi
                 parsed.len(),
                 parsed.rejected()
             );
-            match parsed.doubt(feed.terms.mode, &feed.brakes, row) {
+            let doubt = parsed
+                .doubt(feed.terms.mode, &feed.brakes, row)
+                .or_else(|| parsed.frozen(feed.max_stale, row, now));
+            match doubt {
                 None => Ok(counts),
                 Some(doubt) => Err(format!("{counts}; it would be held: {doubt}")),
             }

@@ -1,5 +1,6 @@
-//! `feedwall feeds try NAME|URL|FILE`: fetch (or read) and parse, and record nothing. `--json` gives
-//! [`Trial`](crate::status::trial::Trial). The exit code is 3 where the feed contract would hold the body.
+//! `feedwall feeds try NAME|URL|FILE`: fetch (or read) and parse, and record nothing. A name is that of a feed of the
+//! config, or else of the catalogue. `--json` gives [`Trial`](crate::status::trial::Trial). The exit code is 3 where the
+//! feed contract would hold the body.
 
 use std::path::Path;
 
@@ -7,7 +8,9 @@ use anyhow::{Context as _, anyhow};
 use tokio::time::Instant;
 use url::Url;
 
-use crate::config::{Config, Feed};
+use crate::catalog::{self, Preset, Standing};
+use crate::clock::Clock;
+use crate::config::{Config, Feed, nearest};
 use crate::fetch::{FetchPolicy, Fetched, Fetcher, Source, Validators};
 use crate::ledger::FeedRow;
 use crate::model::Name;
@@ -22,7 +25,7 @@ use super::{Cli, Exit, print, print_json};
 /// `feedwall feeds try`
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// A feed of the config, an http(s) URL, or a file.
+    /// A feed of the config or of the catalogue, an http(s) URL, or a file.
     #[arg(value_name = "NAME|URL|FILE")]
     what: String,
     /// Read it as this format, whatever the config says.
@@ -73,6 +76,9 @@ pub(super) async fn run(cli: &Cli, args: &Args) -> anyhow::Result<Exit> {
     };
     let ledger = ground.as_ref().map(Ground::ledger);
     let mut trial = parsed.judge(ledger, &measure).await?;
+    let now = Clock::system().now();
+    let frozen = || parsed.frozen(feed.max_stale, row.as_ref(), now);
+    trial.would_hold = trial.would_hold.or_else(frozen);
     trial.source = feed.source.to_string();
     trial.feed = known.map(|feed| feed.name.to_string());
     trial.duration_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
@@ -147,26 +153,50 @@ fn named(config: &Config, what: &str) -> Option<Feed> {
     config.polled().find(|feed| feed.name == name).cloned()
 }
 
-/// A feed that is in no config: its format is guessed, the rest is by default.
+/// A feed that is in no config. One of the catalogue is read as it says there; of others the format is guessed, and
+/// the rest is by default.
 fn stranger(config: &Config, what: &str) -> anyhow::Result<Feed> {
+    if let Some(preset) = catalog::find(what) {
+        return of_catalogue(preset);
+    }
+    let path = Path::new(what.strip_prefix("file://").unwrap_or(what));
     let source = if what.starts_with("http://") || what.starts_with("https://") {
         let url = Url::parse(what).with_context(|| format!("`{}` is no URL", ask::shown(what)))?;
         Source::http(url)
-    } else if Path::new(what).exists() {
-        let path = Path::new(what.strip_prefix("file://").unwrap_or(what));
+    } else if path.exists() {
         let path = path.canonicalize();
         Source::File(path.with_context(|| format!("{} cannot be read", ask::shown(what)))?)
     } else {
         let names = ask::words(config.polled().map(|feed| &feed.name));
-        let advice = ask::advice(what, &names);
+        let presets = || catalog::all().iter().map(|preset| preset.name.as_str());
+        let advice = match nearest(what, names.iter().map(String::as_str).chain(presets())) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => {
+                "`feedwall feeds` and `feedwall feeds catalog` show what can be tried".to_owned()
+            }
+        };
         let what = ask::shown(what);
         return Err(anyhow!(
-            "`{what}` is no feed of the config, no http:// or https:// URL, and no file that is there; {advice}"
+            "`{what}` is no feed of the config or the catalogue, no http:// or https:// URL, and no file that is there; {advice}"
         ));
     };
     let mut feed = Feed::plain(Name::try_new("tried")?, source, config.guard.min_prefix);
     feed.recipe.format = Format::Auto;
     Ok(feed)
+}
+
+fn of_catalogue(preset: &'static Preset) -> anyhow::Result<Feed> {
+    let name = &preset.name;
+    if let Standing::Retired(why) | Standing::Unfit(why) = &preset.standing {
+        return Err(anyhow!("{name} is not fetched: {why}"));
+    }
+    if let Some(key) = &preset.key {
+        return Err(anyhow!(
+            "{name} wants a key, which {} gives out: write the feed into the config as `feedwall feeds catalog {name}` shows, and try it then",
+            key.from
+        ));
+    }
+    Feed::of_preset(preset).ok_or_else(|| anyhow!("{name} has no address"))
 }
 
 /// A format by its word in the config.

@@ -8,6 +8,7 @@ mod calls;
 mod catalog;
 mod check;
 mod check_online;
+mod check_probe;
 pub mod completions;
 mod demo;
 mod drop_feed;

@@ -6,10 +6,10 @@ use clap::Subcommand;
 use serde_json::json;
 
 use crate::status::calls::{self, QuarantineReport};
+use crate::status::explain::asked_for;
 use crate::status::layout::count;
 
 use super::ask::Ground;
-use super::explain::indicator;
 use super::{Cli, Exit, print, print_json};
 
 /// `feedwall quarantine`
@@ -39,7 +39,7 @@ pub(super) async fn run(cli: &Cli, args: &Args) -> anyhow::Result<Exit> {
 }
 
 async fn release(cli: &Cli, ioc: Option<&str>) -> anyhow::Result<Exit> {
-    let indicator = ioc.map(indicator).transpose()?;
+    let indicator = ioc.map(asked_for).transpose()?;
     let ground = Ground::open(cli).await?;
     let mut released = 0;
     for row in ground.ledger().firewalls().await? {

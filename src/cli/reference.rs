@@ -44,7 +44,7 @@ fn of(command: &Command, text: &mut String) {
     let about = command.get_long_about().or_else(|| command.get_about());
     if let Some(about) = about {
         let about = about.to_string();
-        let dot = if about.ends_with('.') { "" } else { "." };
+        let dot = if about.ends_with(['.', '?']) { "" } else { "." };
         let _ = writeln!(text, "{about}{dot}\n");
     }
     let own = command

@@ -2,19 +2,25 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
+use tracing::Level;
 
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::daemon::service::Service;
 use crate::daemon::{Daemon, OnceSummary, Session};
+use crate::serve::Server;
 use crate::stage::replan::GuardMaterial;
 
 use super::progress::Bars;
 use super::{Cli, Exit, Misused, load_config, print, words};
+
+/// How often a listener that could not be had is tried again.
+const KNOCK: Duration = Duration::from_secs(10);
 
 /// `feedwall run`
 #[derive(Debug, clap::Args)]
@@ -70,35 +76,45 @@ fn exit(summary: &OnceSummary) -> Exit {
     }
 }
 
+/// What outlives a config: the listener, the signals, and whoever started the daemon.
+struct House<'a> {
+    path: &'a Path,
+    daemon: &'a Daemon,
+    server: Server,
+    service: Service,
+    hangup: Signal,
+    cancel: CancellationToken,
+}
+
 /// Runs until SIGTERM or SIGINT; SIGHUP puts a changed config in force, and keeps the old one where the new
 /// one is faulty.
 async fn forever(path: &Path, daemon: &Daemon, mut config: Config) -> anyhow::Result<Exit> {
-    let cancel = stop_on_signals()?;
-    let mut hangup = signal(SignalKind::hangup()).context("SIGHUP cannot be heard")?;
-    let service = Service::of_this_process();
+    let mut house = House {
+        path,
+        daemon,
+        server: Server::new(Arc::clone(daemon.desk())),
+        service: Service::of_this_process(),
+        hangup: signal(SignalKind::hangup()).context("SIGHUP cannot be heard")?,
+        cancel: stop_on_signals()?,
+    };
     let mut session = daemon.configure(&config).await?;
     loop {
+        if house.server.address().is_none() {
+            listen(&mut house.server, &config, Level::ERROR).await;
+        }
         tracing::info!(
             feeds = config.feeds.len(),
             firewalls = config.firewalls.len(),
             ledger = %config.ledger.path.display(),
             "running"
         );
-        service.ready();
-        let next = until_reload(
-            path,
-            daemon,
-            &config,
-            session,
-            &service,
-            &mut hangup,
-            &cancel,
-        );
-        match next.await? {
-            Some(new) if !cancel.is_cancelled() => {
-                (session, config) = put_in_force(daemon, config, new).await?;
+        house.service.ready();
+        match house.until_reload(&config, session).await? {
+            Some(new) if !house.cancel.is_cancelled() => {
+                (session, config) = house.put_in_force(config, new).await?;
             }
             _ => {
+                house.server.close().await;
                 tracing::info!("stopped; the cloud keeps the entries until their EndTime");
                 return Ok(Exit::Done);
             }
@@ -106,68 +122,82 @@ async fn forever(path: &Path, daemon: &Daemon, mut config: Config) -> anyhow::Re
     }
 }
 
-/// Runs a session until a good config is to take its place, or the end.
-async fn until_reload(
-    path: &Path,
-    daemon: &Daemon,
-    config: &Config,
-    session: Session,
-    service: &Service,
-    hangup: &mut Signal,
-    cancel: &CancellationToken,
-) -> anyhow::Result<Option<Config>> {
-    let bars = Bars::watch(&session.links);
-    let stop = cancel.child_token();
-    let pulse = Arc::clone(&session.pulse);
-    let attending = service.attend(daemon.context(), &pulse);
-    let running = session.run(&stop);
-    tokio::pin!(attending, running);
-    let (mut new, mut stopping) = (None, false);
-    let ended = loop {
-        tokio::select! {
-            ended = &mut running => break ended,
-            () = &mut attending => {}
-            () = cancel.cancelled(), if !stopping => {
-                stopping = true;
-                service.stopping();
-            }
-            _ = hangup.recv(), if !stop.is_cancelled() => {
-                service.reloading();
-                new = reload(path, config);
-                match new {
-                    Some(_) => stop.cancel(),
-                    None => service.ready(),
+impl House<'_> {
+    /// Runs a session until a good config is to take its place, or the end.
+    async fn until_reload(
+        &mut self,
+        config: &Config,
+        session: Session,
+    ) -> anyhow::Result<Option<Config>> {
+        let bars = Bars::watch(&session.links);
+        let stop = self.cancel.child_token();
+        let pulse = Arc::clone(&session.pulse);
+        let attending = self.service.attend(self.daemon.context(), &pulse);
+        let running = session.run(&stop);
+        tokio::pin!(attending, running);
+        let (mut new, mut stopping) = (None, false);
+        let ended = loop {
+            let is_deaf = self.server.address().is_none() && config.http.is_some();
+            tokio::select! {
+                ended = &mut running => break ended,
+                () = &mut attending => {}
+                () = self.cancel.cancelled(), if !stopping => {
+                    stopping = true;
+                    self.service.stopping();
+                }
+                _ = self.hangup.recv(), if !stop.is_cancelled() => {
+                    self.service.reloading();
+                    new = reload(self.path, config, &mut self.server).await;
+                    match new {
+                        Some(_) => stop.cancel(),
+                        None => self.service.ready(),
+                    }
+                }
+                () = tokio::time::sleep(KNOCK), if is_deaf => {
+                    listen(&mut self.server, config, Level::DEBUG).await;
                 }
             }
+        };
+        bars.finish();
+        if self.cancel.is_cancelled() && !stopping {
+            // It had nothing to wait for.
+            self.service.stopping();
         }
-    };
-    bars.finish();
-    if cancel.is_cancelled() && !stopping {
-        // It had nothing to wait for.
-        service.stopping();
+        ended.map(|()| new)
     }
-    ended.map(|()| new)
+
+    /// Puts a new config in force; where that fails, the old one again.
+    async fn put_in_force(
+        &mut self,
+        old: Config,
+        new: Config,
+    ) -> anyhow::Result<(Session, Config)> {
+        let fault = match self.daemon.configure(&new).await {
+            Ok(session) => return Ok((session, new)),
+            Err(fault) => fault,
+        };
+        tracing::error!(
+            "the config was not reloaded, and the old one is in force again: {fault:#}"
+        );
+        listen(&mut self.server, &old, Level::ERROR).await;
+        Ok((self.daemon.configure(&old).await?, old))
+    }
 }
 
-/// Puts a new config in force; where that fails, the old one again.
-async fn put_in_force(
-    daemon: &Daemon,
-    old: Config,
-    new: Config,
-) -> anyhow::Result<(Session, Config)> {
-    match daemon.configure(&new).await {
-        Ok(session) => Ok((session, new)),
-        Err(fault) => {
-            tracing::error!(
-                "the config was not reloaded, and the old one is in force again: {fault:#}"
-            );
-            Ok((daemon.configure(&old).await?, old))
+/// Listens as the config says. A port that is taken is no reason to leave the firewalls alone: it is tried again.
+async fn listen(server: &mut Server, config: &Config, level: Level) {
+    if let Err(fault) = server.apply(config.http.as_ref()).await {
+        let sentence = "nothing is served until this is mended, and all else goes on";
+        if level == Level::ERROR {
+            tracing::error!("{fault}; {sentence}");
+        } else {
+            tracing::debug!("{fault}; {sentence}");
         }
     }
 }
 
 /// Reads the config again; `None` keeps the one in force.
-fn reload(path: &Path, old: &Config) -> Option<Config> {
+async fn reload(path: &Path, old: &Config, server: &mut Server) -> Option<Config> {
     let new = match Config::load(path) {
         Ok(new) => new,
         Err(faults) => {
@@ -186,6 +216,10 @@ fn reload(path: &Path, old: &Config) -> Option<Config> {
         return None;
     }
     if let Err(fault) = GuardMaterial::read(&new) {
+        tracing::error!("the config was not reloaded, and the old one stays in force: {fault}");
+        return None;
+    }
+    if let Err(fault) = server.apply(new.http.as_ref()).await {
         tracing::error!("the config was not reloaded, and the old one stays in force: {fault}");
         return None;
     }

@@ -77,6 +77,7 @@ fn removed(block: &Block) -> String {
             "{title} removed: its listings age out; `feedwall feeds drop {name}` withdraws them at once"
         ),
         "[[guard.list]]" => format!("{title} removed: it guards nothing any more"),
+        "[http]" => format!("{title} removed: nothing is served any more"),
         _ => format!("{title} removed: its leases run out by themselves"),
     }
 }

@@ -1,5 +1,6 @@
 //! What holds where the file says nothing. `check --print` marks each of these lines `# default`.
 
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use crate::model::{Class, Directions, List, Mode, OnDelist};
@@ -20,6 +21,9 @@ pub const CONFIG_PATH: &str = "/etc/feedwall/feedwall.toml";
 pub const LEDGER_PATH: &str = "/var/lib/feedwall/ledger.db";
 /// `[ledger] keep_history`: a quarter, so that last quarter's incident can still be explained.
 pub const KEEP_HISTORY: Duration = Duration::from_secs(90 * DAY);
+
+/// `[http] listen`: this machine alone.
+pub const HTTP_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9753);
 
 /// `[fetch] contact`: nobody is named to publishers unless the config does.
 pub const CONTACT: Option<String> = None;

@@ -51,11 +51,7 @@ const fn later(name: &'static str, shown: &'static str, what: &'static str) -> K
 /// The sections.
 pub(super) const ROOT: &[Key] = &[
     section("ledger", "[ledger]"),
-    later(
-        "http",
-        "[http]",
-        "metrics, health and the dashboard are not served",
-    ),
+    section("http", "[http]"),
     section("fetch", "[fetch]"),
     section("defaults", "[defaults]"),
     section("guard", "[guard]"),
@@ -66,6 +62,9 @@ pub(super) const ROOT: &[Key] = &[
 
 /// `[ledger]`
 pub(super) const LEDGER: &[Key] = &[built("path"), built("keep_history")];
+
+/// `[http]`
+pub(super) const HTTP: &[Key] = &[built("listen"), built("token")];
 
 /// `[fetch]`
 pub(super) const FETCH: &[Key] = &[built("contact")];
@@ -254,6 +253,7 @@ pub(crate) fn nearest<'a>(name: &str, words: impl Iterator<Item = &'a str>) -> O
 fn home(name: &str) -> Option<&'static str> {
     [
         (LEDGER, "[ledger]"),
+        (HTTP, "[http]"),
         (FETCH, "[fetch]"),
         (GUARD, "[guard]"),
         (FEED, "[[feed]] or [defaults]"),

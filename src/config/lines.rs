@@ -8,7 +8,9 @@ use toml::Value;
 use crate::plan::Quota;
 
 use super::value::{duration_text, word_of, zone_text};
-use super::{Config, Fetch, Firewall, Guard, Ledger, credentials, defaults, feed_lines, words};
+use super::{
+    Config, Fetch, Firewall, Guard, Http, Ledger, credentials, defaults, feed_lines, sent, words,
+};
 
 /// One section of the config.
 #[derive(Clone, Debug)]
@@ -40,26 +42,21 @@ impl Line {
 
 /// Every section, in the order in which a config is best read.
 pub(super) fn blocks(config: &Config) -> Vec<Block> {
-    let mut blocks = vec![
-        Block {
-            header: "[ledger]",
-            title: "ledger".to_owned(),
-            name: None,
-            lines: ledger(&config.ledger),
-        },
-        Block {
-            header: "[fetch]",
-            title: "fetch".to_owned(),
-            name: None,
-            lines: fetch(&config.fetch),
-        },
-        Block {
-            header: "[guard]",
-            title: "guard".to_owned(),
-            name: None,
-            lines: guard(&config.guard),
-        },
-    ];
+    let plain = |header, title: &str, lines| Block {
+        header,
+        title: title.to_owned(),
+        name: None,
+        lines,
+    };
+    let mut blocks = vec![plain("[ledger]", "ledger", ledger(&config.ledger))];
+    blocks.extend(
+        config
+            .http
+            .iter()
+            .map(|one| plain("[http]", "http", http(one))),
+    );
+    blocks.push(plain("[fetch]", "fetch", fetch(&config.fetch)));
+    blocks.push(plain("[guard]", "guard", guard(&config.guard)));
     blocks.extend(config.guard.lists.iter().map(|one| Block {
         header: "[[guard.list]]",
         title: format!("guard list `{}`", one.name),
@@ -78,12 +75,7 @@ pub(super) fn blocks(config: &Config) -> Vec<Block> {
         name: Some(one.name.to_string()),
         lines: firewall(one),
     }));
-    blocks.push(Block {
-        header: "[l4]",
-        title: "l4".to_owned(),
-        name: None,
-        lines: l4(config),
-    });
+    blocks.push(plain("[l4]", "l4", l4(config)));
     blocks
 }
 
@@ -96,6 +88,18 @@ fn ledger(ledger: &Ledger) -> Vec<Line> {
     vec![
         optional("path", path_text(&ledger.path), defaults::LEDGER_PATH),
         span("keep_history", ledger.keep_history, defaults::KEEP_HISTORY),
+    ]
+}
+
+fn http(http: &Http) -> Vec<Line> {
+    let token = match &http.token {
+        None => Value::from("off"),
+        Some(place) => sent::write_place(place),
+    };
+    let listen = |address: std::net::SocketAddr| address.to_string();
+    vec![
+        optional("listen", listen(http.listen), listen(defaults::HTTP_LISTEN)),
+        optional("token", token, "off"),
     ]
 }
 

@@ -19,6 +19,7 @@ mod fetching;
 mod firewall;
 mod guard;
 mod guard_list;
+mod http;
 mod judge;
 mod keys;
 mod l4;
@@ -44,6 +45,7 @@ pub use l4::L4;
 pub use reference::reference;
 pub(crate) use value::parse_duration;
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -52,7 +54,7 @@ use url::Url;
 
 use crate::catalog::Preset;
 pub use crate::cloud::CredentialSource;
-use crate::fetch::{Limits, Source};
+use crate::fetch::{Limits, Secret, Source};
 use crate::model::{Brakes, FeedTerms, Indicator, Name};
 use crate::parse::{MinPrefix, Recipe};
 use crate::plan::FirewallTerms;
@@ -62,6 +64,8 @@ use crate::plan::FirewallTerms;
 pub struct Config {
     /// `[ledger]`
     pub ledger: Ledger,
+    /// `[http]`; without it nothing is served.
+    pub http: Option<Http>,
     /// `[fetch]`
     pub fetch: Fetch,
     /// `[guard]`
@@ -83,6 +87,15 @@ pub struct Ledger {
     pub path: PathBuf,
     /// How long call history and dead listings stay.
     pub keep_history: Duration,
+}
+
+/// Where metrics, health and the dashboard are served.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Http {
+    /// The address; port 0 lets the system choose one.
+    pub listen: SocketAddr,
+    /// What a reader must send as `Authorization: Bearer`; on any address but loopback there is one.
+    pub token: Option<Secret>,
 }
 
 /// What holds for every fetch.
@@ -186,6 +199,7 @@ impl Config {
                 path: defaults::LEDGER_PATH.into(),
                 keep_history: defaults::KEEP_HISTORY,
             },
+            http: None,
             fetch: Fetch {
                 contact: defaults::CONTACT,
             },

@@ -10,7 +10,9 @@ use super::fault::{ConfigError, ConfigFaults, Fault, Lines};
 use super::keys::Key;
 use super::section::{Section, kind};
 use super::value::shown;
-use super::{Config, feed, fetching, firewall, guard, guard_list, judge, keys, l4, ledger, syntax};
+use super::{
+    Config, feed, fetching, firewall, guard, guard_list, http, judge, keys, l4, ledger, syntax,
+};
 
 /// A file larger than this is no config.
 const MOST_BYTES: u64 = 8 << 20;
@@ -91,6 +93,13 @@ impl Reading {
         let nothing = DeTable::new();
         self.done(Section::new(lines, "", 0, root, keys::ROOT));
 
+        let http = root.get("http").map(|_| {
+            let mut section = self.one(lines, root, &nothing, "http", keys::HTTP);
+            let http = http::read(&mut section);
+            self.done(section);
+            http
+        });
+
         let mut section = self.one(lines, root, &nothing, "fetch", keys::FETCH);
         let fetch = fetching::read(&mut section);
         self.done(section);
@@ -170,6 +179,7 @@ impl Reading {
         let lists = lists.into_iter().filter_map(|list| list.feed).collect();
         Config {
             ledger,
+            http,
             fetch,
             guard: super::Guard { lists, ..guard },
             feeds: feeds.into_iter().filter_map(|feed| feed.feed).collect(),

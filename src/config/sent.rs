@@ -115,7 +115,8 @@ fn sent(name: &str, item: &Item<'_>) -> Result<Value, Problems> {
     }
 }
 
-fn place(name: &str, item: &Item<'_>) -> Result<Secret, Problems> {
+/// The place of a key. No message repeats what is written.
+pub(super) fn place(name: &str, item: &Item<'_>) -> Result<Secret, Problems> {
     let takes = || {
         wrong(format!(
             "takes the place of a key for {}: {PLACES}",
@@ -179,12 +180,19 @@ pub(super) fn remark<'v>(
 
 /// How the config writes a value.
 pub(super) fn write(name: &str, value: &Value) -> Written {
-    let (way, place) = match value {
-        Value::Text(text) if may_be_a_key(name, text) => return Written::from(HIDDEN),
-        Value::Text(text) => return Written::from(text.as_str()),
-        Value::Secret(Secret::File(path)) => ("file", path_text(path)),
-        Value::Secret(Secret::Env(name)) => ("env", name.clone()),
-        Value::Secret(Secret::Credential(name)) => ("credential", name.clone()),
+    match value {
+        Value::Text(text) if may_be_a_key(name, text) => Written::from(HIDDEN),
+        Value::Text(text) => Written::from(text.as_str()),
+        Value::Secret(secret) => write_place(secret),
+    }
+}
+
+/// How the config writes the place of a key.
+pub(super) fn write_place(secret: &Secret) -> Written {
+    let (way, place) = match secret {
+        Secret::File(path) => ("file", path_text(path)),
+        Secret::Env(name) => ("env", name.clone()),
+        Secret::Credential(name) => ("credential", name.clone()),
     };
     table([(way, Written::from(place))])
 }

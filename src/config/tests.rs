@@ -8,7 +8,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 use url::Url;
 
-use crate::fetch::Source;
+use crate::fetch::{Secret, Source};
 use crate::model::Name;
 
 use super::keys::{self, Key, State};
@@ -125,6 +125,7 @@ fn every_key_is_read_printed_and_refused_as_its_table_says() {
     let shown = blocks(&config);
     let tables = [
         ("[ledger]", keys::LEDGER),
+        ("[http]", keys::HTTP),
         ("[guard]", keys::GUARD),
         ("[[guard.list]]", keys::GUARD_LIST),
         ("[[feed]]", keys::FEED),
@@ -253,6 +254,21 @@ fn a_reload_says_what_it_changes() {
     firewall `lab`: credentials { env = "LAB" } → { file = "/etc/feedwall/lab" }
     feed `file` removed: its listings age out; `feedwall feeds drop file` withdraws them at once
     "#);
+}
+
+#[test]
+fn a_listener_for_others_wants_a_token_and_no_section_listens_nowhere() {
+    assert_eq!(parsed(SMALLEST).http, None);
+    let http = |keys: &str| parsed(&format!("[http]\n{keys}{SMALLEST}")).http.unwrap();
+    assert_eq!(http("").listen, defaults::HTTP_LISTEN);
+    assert_eq!(http("listen = \"[::1]:0\"\n").token, None);
+    let guarded = http("listen = \"0.0.0.0:80\"\ntoken = { env = \"TOKEN\" }\n");
+    assert_eq!(guarded.token, Some(Secret::Env("TOKEN".to_owned())));
+    let without = parsed(SMALLEST);
+    let with = parsed(&format!("[http]\n{SMALLEST}"));
+    assert_eq!(with.changes_from(&without), ["http added"]);
+    let gone = "http removed: nothing is served any more";
+    assert_eq!(without.changes_from(&with), [gone]);
 }
 
 #[test]

@@ -43,7 +43,7 @@ pub(super) async fn run(
     wait_for_feeds(&session, &who, &cancel).await?;
     // Somebody started or reloaded the daemon, perhaps because the trouble is mended: that is worth one try.
     let mut first = true;
-    while watch::believed(&session, &who, &cancel).await && !cancel.is_cancelled() {
+    while believed(&session, &who, &cancel).await && !cancel.is_cancelled() {
         session.pulse.promise(&who, LOOKING);
         let hand = session.ctx.ledger.hand().await?;
         let changed = session.changed.notified();
@@ -75,6 +75,12 @@ pub(super) async fn run(
         tell(&link, &summary);
     }
     Ok(())
+}
+
+/// Nothing is promised while the clock is not believed: the loop that watches it gives the signs of life then.
+async fn believed(session: &Session, who: &str, cancel: &CancellationToken) -> bool {
+    session.pulse.rest(who);
+    watch::believed(session, cancel).await
 }
 
 /// Logs what a plan is about to do.

@@ -27,13 +27,18 @@ const LOOK: Duration = Duration::from_secs(2);
 
 pub(super) async fn run(session: Arc<Session>, cancel: CancellationToken) -> anyhow::Result<()> {
     loop {
-        if !watch::believed(&session, POLLS, &cancel).await {
+        // While the clock is not believed, that is what there is to be heard of.
+        session.pulse.rest(POLLS);
+        if !watch::believed(&session, &cancel).await {
             return Ok(());
         }
         session.pulse.promise(POLLS, LOOKING);
         let now = session.ctx.clock.now();
         let rows = session.ctx.ledger.feeds().await?;
-        let is_due = |row: &FeedRow| row.next_poll.is_none_or(|at| at <= now);
+        // A last poll that lies ahead was stamped by a clock that has been set right since.
+        let is_due = |row: &FeedRow| {
+            row.next_poll.is_none_or(|at| at <= now) || row.last_poll.is_some_and(|at| at > now)
+        };
         let due: Vec<Feed> = configured(&session, &rows, is_due).cloned().collect();
         tokio::select! {
             () = cancel.cancelled() => return Ok(()),

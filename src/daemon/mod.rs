@@ -4,6 +4,7 @@ mod firewall;
 mod intake;
 mod once;
 mod pulse;
+mod sampling;
 pub mod service;
 mod session;
 mod watch;
@@ -18,6 +19,7 @@ use crate::cloud::Limits;
 use crate::config::Config;
 use crate::fetch::{FetchPolicy, Fetcher};
 use crate::ledger::{DaemonLock, Ledger};
+use crate::serve::Desk;
 use crate::stage::Context;
 
 pub use self::once::OnceSummary;
@@ -29,6 +31,7 @@ pub use self::session::Session;
 pub struct Daemon {
     ctx: Context,
     limits: Arc<Limits>,
+    desk: Arc<Desk>,
     _lock: DaemonLock,
 }
 
@@ -40,11 +43,14 @@ impl Daemon {
     pub async fn open(ledger: &Path, clock: Clock) -> anyhow::Result<Self> {
         let lock = DaemonLock::take(ledger)?;
         let ledger = Arc::new(Ledger::open(ledger).await?);
+        clock.resume(ledger.clock_offset().await?);
         if let Some(last_word) = ledger.last_word().await? {
             clock.hold_against(last_word);
         }
+        let ctx = Context { ledger, clock };
         Ok(Self {
-            ctx: Context { ledger, clock },
+            desk: Arc::new(Desk::new(&ctx)),
+            ctx,
             limits: Arc::default(),
             _lock: lock,
         })
@@ -56,12 +62,20 @@ impl Daemon {
         &self.ctx
     }
 
+    /// Where whatever is served is gathered.
+    #[must_use]
+    pub fn desk(&self) -> &Arc<Desk> {
+        &self.desk
+    }
+
     /// Puts a config in force: the ledger's feeds and firewalls become the config's.
     ///
     /// # Errors
     /// When a part of it cannot be used, in a sentence; the ledger then stays as it was.
     pub async fn configure(&self, config: &Config) -> anyhow::Result<Session> {
-        Session::new(&self.ctx, &self.limits, config).await
+        let session = Session::new(&self.ctx, &self.limits, &self.desk, config).await?;
+        self.desk.show(session.view());
+        Ok(session)
     }
 
     /// Closes the ledger.

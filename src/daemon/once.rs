@@ -66,6 +66,8 @@ impl Session {
     ) -> anyhow::Result<OnceSummary> {
         if self.ctx.clock.doubt().is_some() {
             watch::ask_the_cloud(&self).await;
+            let offset = self.ctx.clock.offset();
+            self.ctx.ledger.remember_clock_offset(offset).await?;
         }
         if let Some(doubt) = self.ctx.clock.doubt() {
             anyhow::bail!(

@@ -39,6 +39,12 @@ impl Pulse {
         }
     }
 
+    /// Nothing is promised any more, until the next promise.
+    pub(super) fn rest(&self, who: &str) {
+        let mut promises = self.promises.lock().unwrap_or_else(PoisonError::into_inner);
+        promises.remove(who);
+    }
+
     /// Waits for `work`, of which each move of `progress` is a sign of life.
     pub(super) async fn during<T, P>(
         &self,

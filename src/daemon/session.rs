@@ -12,12 +12,13 @@ use crate::config::{Config, Feed};
 use crate::fetch::Fetcher;
 use crate::model::{FeedTerms, Name};
 use crate::plan::Plan;
+use crate::serve::{Desk, View};
 use crate::stage::memory::Memory;
 use crate::stage::replan::{self, GuardMaterial, Heard};
 use crate::stage::send::{self, Link};
 use crate::stage::{Context, StageError};
 
-use super::{Pulse, fetcher, firewall, intake, watch};
+use super::{Pulse, fetcher, firewall, intake, sampling, watch};
 
 /// How long calls and polls that are under way may take to end when the daemon stops.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -27,6 +28,7 @@ pub struct Session {
     pub(super) ctx: Context,
     pub(super) config: Arc<Config>,
     pub(super) fetcher: Fetcher,
+    pub(super) desk: Arc<Desk>,
     /// What the config says must never be blocked.
     pub guards: Arc<GuardMaterial>,
     pub(super) heard: Heard,
@@ -43,6 +45,7 @@ impl Session {
     pub(super) async fn new(
         ctx: &Context,
         limits: &Arc<Limits>,
+        desk: &Arc<Desk>,
         config: &Config,
     ) -> anyhow::Result<Self> {
         let guards = GuardMaterial::read(config)?;
@@ -66,6 +69,7 @@ impl Session {
             ctx: ctx.clone(),
             config: Arc::new(config.clone()),
             fetcher,
+            desk: Arc::clone(desk),
             guards: Arc::new(guards),
             heard: Heard {
                 started: Some(ctx.clock.now()),
@@ -83,6 +87,17 @@ impl Session {
         replan::turn(ctx, &self.guards, &self.memory, config, &self.heard).await
     }
 
+    /// What answers are given by while this config is in force.
+    pub(super) fn view(&self) -> View {
+        let pulse = Arc::clone(&self.pulse);
+        View {
+            config: Arc::clone(&self.config),
+            guards: Arc::clone(&self.guards),
+            heard: self.heard.clone(),
+            stuck: Arc::new(move || pulse.overdue()),
+        }
+    }
+
     /// Runs until `cancel`, then ends what is under way within seconds. A loop that fails ends them all.
     ///
     /// # Errors
@@ -92,6 +107,7 @@ impl Session {
         let session = Arc::new(self);
         let mut loops = JoinSet::new();
         loops.spawn(watch::run(Arc::clone(&session), stop.clone()));
+        loops.spawn(sampling::run(Arc::clone(&session), stop.clone()));
         loops.spawn(intake::run(Arc::clone(&session), stop.clone()));
         for link in &session.links {
             let link = Arc::clone(link);

@@ -10,7 +10,7 @@ use crate::firewall;
 use crate::ledger::Swept;
 use crate::model::List;
 
-use super::pulse::{CALLING, LOOKING, WORKING};
+use super::pulse::{CALLING, WORKING};
 use super::{Session, sleep};
 
 /// How often the clock is looked at.
@@ -45,6 +45,8 @@ pub(super) async fn run(session: Arc<Session>, cancel: CancellationToken) -> any
         }
         if session.ctx.clock.doubt().is_none() {
             session.ctx.ledger.tell_clock(None).await?;
+            let offset = session.ctx.clock.offset();
+            session.ctx.ledger.remember_clock_offset(offset).await?;
         }
         if !sleep(&cancel, LOOK).await {
             return Ok(());
@@ -91,10 +93,9 @@ pub(super) async fn ask_the_cloud(session: &Session) {
     }
 }
 
-/// Waits while the clock is not believed; `who` waits. `false` where it was cancelled meanwhile.
-pub(super) async fn believed(session: &Session, who: &str, cancel: &CancellationToken) -> bool {
+/// Waits while the clock is not believed. `false` where it was cancelled meanwhile.
+pub(super) async fn believed(session: &Session, cancel: &CancellationToken) -> bool {
     while session.ctx.clock.doubt().is_some() {
-        session.pulse.promise(who, LOOKING);
         if !sleep(cancel, Duration::from_secs(1)).await {
             return false;
         }

@@ -61,6 +61,7 @@ pub struct FeedRow {
 
 /// How a feed's last poll ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum FeedState {
     /// Never polled.

@@ -76,6 +76,40 @@ impl Ledger {
         )
     }
 
+    /// Remembers by how many seconds the machine's clock was found to be behind the cloud's, so that the next run begins
+    /// with that.
+    ///
+    /// # Errors
+    /// When the ledger cannot be written.
+    pub async fn remember_clock_offset(&self, seconds: i64) -> Result<()> {
+        if self.clock_offset().await? == seconds {
+            return Ok(());
+        }
+        let mut tx = self.begin().await?;
+        sqlx::query(
+            "INSERT INTO meta (name, value) VALUES ('clock offset', ?)
+             ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+        )
+        .bind(seconds.to_string())
+        .execute(&mut *tx)
+        .await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// Seconds by which the machine's clock was last found to be behind the cloud's; 0 where it never was.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    pub async fn clock_offset(&self) -> Result<i64> {
+        let seconds: Option<i64> = sqlx::query_scalar(
+            "SELECT CAST(value AS INTEGER) FROM meta WHERE name = 'clock offset'",
+        )
+        .fetch_optional(&self.readers)
+        .await?;
+        Ok(seconds.unwrap_or(0))
+    }
+
     /// The latest time on record: no clock that lies before it is right.
     ///
     /// # Errors

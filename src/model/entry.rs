@@ -6,6 +6,7 @@ use super::{Class, Indicator, UnixTime};
 
 /// One of a firewall's two lists. The numbers are the cloud's `RuleType`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum List {
     /// The blocklist (1).

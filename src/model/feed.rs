@@ -6,6 +6,7 @@ use super::{Directions, List};
 
 /// Whether a fetch is the whole truth or an addition to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Mode {
     /// Complete each time: what is missing from a good fetch is delisted.

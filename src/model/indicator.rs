@@ -388,24 +388,31 @@ fn write_ip(out: &mut Vec<u8>, ip: IpAddr, tag4: u8, tag6: u8) {
     }
 }
 
+/// A network as [`Indicator::from_net`] leaves it; one that it would change was never written.
+fn canonical(net: IpNet) -> Option<Indicator> {
+    let plain = unmapped(net) == net && net.trunc() == net;
+    let network = plain && net.prefix_len() < net.max_prefix_len();
+    network.then_some(Indicator::Network(Network(net)))
+}
+
 fn read_key(key: &[u8]) -> Option<Indicator> {
     let (tag, rest) = key.split_first()?;
     match *tag {
         KEY_IPV4 => Some(Indicator::from_ip(<[u8; 4]>::try_from(rest).ok()?.into())),
-        KEY_IPV6 => Some(Indicator::from_ip(<[u8; 16]>::try_from(rest).ok()?.into())),
+        KEY_IPV6 => {
+            let six = Ipv6Addr::from(<[u8; 16]>::try_from(rest).ok()?);
+            let plain = six.to_ipv4_mapped().is_none();
+            plain.then(|| Indicator::from_ip(six.into()))
+        }
         KEY_NETWORK4 => {
             let (address, length) = rest.split_last_chunk::<1>().map(|(a, l)| (a, l[0]))?;
             let four = Ipv4Addr::from(<[u8; 4]>::try_from(address).ok()?);
-            Ipv4Net::new(four, length)
-                .ok()
-                .map(|net| Indicator::from_net(net.into()))
+            canonical(Ipv4Net::new(four, length).ok()?.into())
         }
         KEY_NETWORK6 => {
             let (address, length) = rest.split_last_chunk::<1>().map(|(a, l)| (a, l[0]))?;
             let six = Ipv6Addr::from(<[u8; 16]>::try_from(address).ok()?);
-            Ipv6Net::new(six, length)
-                .ok()
-                .map(|net| Indicator::from_net(net.into()))
+            canonical(Ipv6Net::new(six, length).ok()?.into())
         }
         KEY_DOMAIN => {
             let name = std::str::from_utf8(rest).ok()?;

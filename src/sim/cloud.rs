@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::clock::Moment;
-use super::config::{Limits, SimConfig};
+use super::config::SimConfig;
 use super::describe::{self, Query};
 use super::faults::{Ending, Facts, FaultSchedule, Plan, Running};
 use super::gateway::{self, Action, Request};
@@ -11,6 +11,7 @@ use super::l4::Proxies;
 use super::list::Lists;
 use super::modify;
 use super::refusal::Refusal;
+use super::state::Foreign;
 use super::traffic::{Arrival, Traffic};
 
 #[derive(Debug)]
@@ -72,11 +73,13 @@ impl Cloud {
     pub(super) fn new(mut config: SimConfig) -> Self {
         let faults = std::mem::take(&mut config.faults);
         let start = config.clock.read(0);
+        let mut lists = Lists::new();
+        lists.keep_for(faults.longest_delay().max(config.visible_after));
         // The start's own time goes into the ids, so that a simulator that is started again does not repeat them.
         let ids_seed = config.seed ^ u64::try_from(start.true_wall.as_micros()).unwrap_or(0);
         Self {
             skew_seconds: 0,
-            lists: Lists::new(config.visible_after),
+            lists,
             proxies: Proxies::default(),
             traffic: Traffic::new(config.log_capacity),
             faults: Running::new(faults, start.tick_us),
@@ -88,6 +91,8 @@ impl Cloud {
     /// Replaces the schedule; its calls and seconds count from now.
     pub(super) fn set_faults(&mut self, faults: FaultSchedule) {
         let now = self.wake();
+        self.lists
+            .keep_for(faults.longest_delay().max(self.config.visible_after));
         self.faults = Running::new(faults, now.tick_us);
     }
 
@@ -118,6 +123,14 @@ impl Cloud {
     /// Carries a call out as its plan has it, and logs it as arrived at `tick_us`.
     pub(super) fn answer(&mut self, call: &Call, tick_us: u64) -> Answer {
         let mut now = self.wake();
+        for (foreign, seconds) in &call.plan.foreign {
+            let end_unix = seconds.map(|seconds| now.unix.saturating_add(i64::from(seconds)));
+            // The schedule was checked when it was read.
+            let _ = self.seed_foreign(&[Foreign {
+                end_unix,
+                ..foreign.clone()
+            }]);
+        }
         now.unix = now.unix.saturating_add(call.plan.skew_seconds);
         let request_id = self.request_id();
         let number = self.traffic.next_number();
@@ -156,7 +169,7 @@ impl Cloud {
                 Ok(_),
                 Ending::Error { applied: false, .. } | Ending::ReturnCode { applied: false, .. },
             ) => Ok(None),
-            (Ok((action, body)), _) => self.act(*action, body, call.plan.limits, now).map(Some),
+            (Ok((action, body)), _) => self.act(*action, body, &call.plan, now).map(Some),
             (Err(refusal), _) => Err(refusal.clone()),
         };
         let applied = matches!(done, Ok(Some(_)));
@@ -196,19 +209,25 @@ impl Cloud {
         &mut self,
         action: Action,
         body: &Value,
-        limits: Limits,
+        plan: &Plan,
         now: Moment,
     ) -> Result<Value, Refusal> {
+        let limits = plan.limits;
         match action {
             Action::Modify => {
                 let change = modify::read(body, &self.config, limits, now.unix)?;
-                self.lists
-                    .apply(&change, self.config.manners, limits.quota, now)?;
+                self.lists.apply(
+                    &change,
+                    plan.manners(self.config.manners),
+                    limits.quota,
+                    now,
+                )?;
                 Ok(modify::success())
             }
             Action::Describe => {
                 let query = Query::read(body, &self.config, limits)?;
-                Ok(query.answer(&self.lists, &self.config, now))
+                let visible_after = plan.visible_after.unwrap_or(self.config.visible_after);
+                Ok(query.answer(&self.lists, &self.config, visible_after, now))
             }
             Action::Quota => describe::quota(body, &self.lists, limits),
             Action::L4Create => {

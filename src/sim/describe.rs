@@ -1,6 +1,7 @@
 //! DescribeBlockIgnoreList and DescribeOverviewResourceQuota: the lists, read.
 
 use std::cmp::Ordering;
+use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
@@ -93,9 +94,16 @@ impl Query {
     }
 
     /// One page of what shows at `now`, and how many rows there are in all.
-    pub(super) fn answer(&self, lists: &Lists, config: &SimConfig, now: Moment) -> Value {
+    pub(super) fn answer(
+        &self,
+        lists: &Lists,
+        config: &SimConfig,
+        visible_after: Duration,
+        now: Moment,
+    ) -> Value {
         let merge = config.merge_directions && config.site == Site::China;
-        let mut rows = self.rows(lists, merge, now);
+        let shown = lists.shown(now, visible_after);
+        let mut rows = self.rows(shown, merge);
         let total = rows.len();
         let page = self.page(&mut rows);
         let data: Vec<Value> = page
@@ -106,9 +114,13 @@ impl Query {
     }
 
     /// With `merge`, entries that stand alike in both directions share a row; they are neighbours in the list's order.
-    fn rows<'a>(&self, lists: &'a Lists, merge: bool, now: Moment) -> Vec<Row<'a>> {
+    fn rows<'a>(
+        &self,
+        shown: impl Iterator<Item = (&'a Key, &'a Record)>,
+        merge: bool,
+    ) -> Vec<Row<'a>> {
         let mut rows: Vec<Row<'a>> = Vec::new();
-        for (key, record) in lists.shown(now) {
+        for (key, record) in shown {
             if key.side != self.side || !self.search.iter().all(|part| part.is_in(key, record)) {
                 continue;
             }

@@ -66,7 +66,8 @@ pub(super) struct Lists {
     next_serial: u64,
     /// No entry ends before this, so that a call does not have to look.
     soonest_end: i64,
-    visible_after: Duration,
+    /// For how long a late reader may ask for what was.
+    kept_for: Duration,
 }
 
 #[derive(Debug, Default)]
@@ -87,14 +88,19 @@ impl Side {
 }
 
 impl Lists {
-    pub(super) fn new(visible_after: Duration) -> Self {
+    pub(super) fn new() -> Self {
         Self {
             slots: BTreeMap::new(),
             used: BTreeMap::new(),
             next_serial: 1,
             soonest_end: i64::MAX,
-            visible_after,
+            kept_for: Duration::ZERO,
         }
+    }
+
+    /// Remembers from now on what was for so long.
+    pub(super) fn keep_for(&mut self, span: Duration) {
+        self.kept_for = span;
     }
 
     pub(super) fn used(&self, side: Side) -> usize {
@@ -113,9 +119,13 @@ impl Lists {
         self.slots.get(key).map_or(0, |slot| slot.writes)
     }
 
-    /// Every entry that a read-back shows at `now`.
-    pub(super) fn shown(&self, now: Moment) -> impl Iterator<Item = (&Key, &Record)> {
-        let seen_until = now.true_wall.saturating_sub(self.visible_after);
+    /// Every entry that a read-back shows at `now`, where changes take so long to show.
+    pub(super) fn shown(
+        &self,
+        now: Moment,
+        visible_after: Duration,
+    ) -> impl Iterator<Item = (&Key, &Record)> {
+        let seen_until = now.true_wall.saturating_sub(visible_after);
         self.slots
             .iter()
             .filter_map(move |(key, slot)| Some((key, slot.seen(seen_until)?)))
@@ -258,8 +268,8 @@ impl Lists {
         let slot = self.slots.entry(key).or_default();
         let before = std::mem::replace(&mut slot.record, record);
         let was = before.is_some();
-        if !self.visible_after.is_zero() {
-            let forgotten = now.true_wall.saturating_sub(self.visible_after);
+        if !self.kept_for.is_zero() {
+            let forgotten = now.true_wall.saturating_sub(self.kept_for);
             slot.past.retain(|(until, _)| *until > forgotten);
             slot.past.push((now.true_wall, before));
         }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use secrecy::SecretString;
+use serde::Deserialize;
 use tokio_util::sync::CancellationToken;
 
 use super::civil::Zone;
@@ -106,7 +107,7 @@ pub struct Options {
 }
 
 /// The code with which a strict cloud refuses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Deserialize)]
 pub enum StrictCode {
     /// `FailedOperation`
     #[value(name = "FailedOperation")]
@@ -236,7 +237,7 @@ impl Options {
 }
 
 impl StrictCode {
-    const fn as_str(self) -> &'static str {
+    pub(super) const fn as_str(self) -> &'static str {
         match self {
             Self::FailedOperation => "FailedOperation",
             Self::InvalidParameter => "InvalidParameter",

@@ -1,7 +1,6 @@
 //! The feed contract: when a snapshot that was fetched well is still not believed.
 
 use std::fmt;
-use std::io::{self, Read};
 
 use crate::model::{Brakes, Mode};
 use crate::parse::{Reason, Snapshot};
@@ -166,17 +165,6 @@ pub fn judge(brakes: &Brakes, mode: Mode, facts: &Facts) -> Result<(), Doubt> {
         return Err(Doubt::Grown { before, found });
     }
     Ok(())
-}
-
-/// Whether a body begins like a web page; reads as much of it as tells that.
-///
-/// # Errors
-/// When the body cannot be read.
-pub fn begins_like_html(body: impl Read) -> io::Result<bool> {
-    const ENOUGH: u64 = 1024;
-    let mut start = Vec::new();
-    body.take(ENOUGH).read_to_end(&mut start)?;
-    Ok(looks_like_html(&start))
 }
 
 /// Whether these bytes are the beginning of a web page.

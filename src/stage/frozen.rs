@@ -9,6 +9,9 @@ use jiff::{Timestamp, fmt::rfc2822};
 
 use crate::model::UnixTime;
 
+/// So many bytes of a body's beginning are looked at for what it says of itself.
+pub const HEAD: u64 = 16 << 10;
+
 /// So many lines at the beginning of a body are looked at for a date.
 const LINES: usize = 100;
 
@@ -34,6 +37,33 @@ pub fn frozen(max_stale: Option<Duration>, since: UnixTime, now: UnixTime) -> Op
         "the body is the same since {since}, for longer than max_stale allows ({}), so that nothing renews its listings; see whether its publisher has given it up",
         words(max_stale)
     ))
+}
+
+/// Says so where a body that differs from the one before still says that it was made at `made_at`, longer ago than
+/// `max_stale`: its publisher shuffles what nobody keeps up.
+fn dated_long_ago(max_stale: Option<Duration>, made_at: UnixTime, now: UnixTime) -> Option<String> {
+    let max_stale = max_stale.filter(|stale| made_at.plus(*stale) < now)?;
+    Some(format!(
+        "the body says that it was made at {made_at}, longer ago than max_stale allows ({}), so that nothing renews its listings; see whether its publisher has given it up",
+        words(max_stale)
+    ))
+}
+
+/// Says so where a body comes from a pipeline that died long ago. Of the `first` one that we see `Last-Modified` tells it,
+/// too; later ones changed under our eyes, and only what they say of themselves in `head` counts.
+#[must_use]
+pub fn by_its_word(
+    max_stale: Option<Duration>,
+    first: bool,
+    head: &[u8],
+    last_modified: Option<&str>,
+    now: UnixTime,
+) -> Option<String> {
+    let made_at = made_at(head, last_modified.filter(|_| first), now)?;
+    if first {
+        return frozen(max_stale, made_at, now);
+    }
+    dated_long_ago(max_stale, made_at, now)
 }
 
 fn words(span: Duration) -> String {

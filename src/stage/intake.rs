@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use crate::config::Feed;
 use crate::fetch::{Body, Fetched, Fetcher, Limits, Validators};
 use crate::ledger::{Delta, FeedRow, FeedState, LedgerError};
-use crate::model::{FeedTerms, Mode, Name, UnixTime};
+use crate::model::{FeedTerms, Mode, Name};
 use crate::parse::{Recipe, Snapshot, Text};
 
 use self::end::{fail, freeze, hold, hold_for_good, moved, record, renew, retire};
@@ -60,9 +60,6 @@ struct Parsed {
     /// The beginning of the body, where it may say when it was made.
     head: Vec<u8>,
 }
-
-/// So much of a body's beginning is looked at for what it says of itself.
-const HEAD: u64 = 16 << 10;
 
 /// Polls one feed and records what it brings. A feed that fails is part of the summary, not an error.
 ///
@@ -169,7 +166,10 @@ async fn poll(
     if let Some(why) = contract::unreadable(&parsed.snapshot) {
         return hold_for_good(ctx, feed, row, why, now).await;
     }
-    if let Some(why) = frozen_from_the_first(feed, row, &body, &parsed, now) {
+    let first = row.body_sha256.is_none();
+    let modified = body.validators.last_modified.as_deref();
+    let frozen = frozen::by_its_word(feed.max_stale, first, &parsed.head, modified, now);
+    if let Some(why) = frozen {
         return freeze(ctx, feed, row, why, now).await;
     }
     let before = row.last_good.map(|_| row.listed);
@@ -216,23 +216,6 @@ async fn record_approved(
     }
 }
 
-/// The first body of a feed may have been the same for years. Later ones changed under our eyes, whatever date is
-/// written into them.
-fn frozen_from_the_first(
-    feed: &Feed,
-    row: &FeedRow,
-    body: &Body,
-    parsed: &Parsed,
-    now: UnixTime,
-) -> Option<String> {
-    if row.body_sha256.is_some() {
-        return None;
-    }
-    let last_modified = body.validators.last_modified.as_deref();
-    let made_at = frozen::made_at(&parsed.head, last_modified, now)?;
-    frozen::frozen(feed.max_stale, made_at, now)
-}
-
 /// Parses on a thread of its own: it is work for a processor, and not short.
 async fn parse(body: Body, feed: &Feed) -> Result<(Body, io::Result<Parsed>), StageError> {
     let (recipe, limits) = (feed.recipe.clone(), feed.limits.clone());
@@ -248,7 +231,9 @@ async fn parse(body: Body, feed: &Feed) -> Result<(Body, io::Result<Parsed>), St
 fn parse_here(body: &Body, recipe: &Recipe, limits: &Limits, most: usize) -> io::Result<Parsed> {
     // By a reader of its own: the first look into a body may give no more than a few bytes.
     let mut head = Vec::new();
-    body.reader(limits)?.take(HEAD).read_to_end(&mut head)?;
+    body.reader(limits)?
+        .take(frozen::HEAD)
+        .read_to_end(&mut head)?;
     let mut reader = body.reader(limits)?;
     let text = Text {
         body: &mut reader,

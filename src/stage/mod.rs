@@ -5,6 +5,7 @@ pub mod contract;
 pub mod frozen;
 pub mod intake;
 pub mod memory;
+pub mod probe;
 pub mod reconcile;
 pub mod replan;
 pub mod send;

@@ -17,6 +17,8 @@ pub mod list;
 pub mod needs;
 pub mod plan;
 pub mod report;
+#[cfg(test)]
+mod schema;
 pub mod span;
 pub mod table;
 #[cfg(test)]

@@ -13,6 +13,7 @@ use super::span::{span, stamp, when};
 
 /// One thing that waits for a person.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Need {
     /// What is the matter.
     pub kind: Kind,
@@ -28,6 +29,7 @@ pub struct Need {
 
 /// Who needs it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum About {
     /// A feed.
@@ -40,6 +42,7 @@ pub enum About {
 
 /// What a need is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// A snapshot of a feed waits for an approval.

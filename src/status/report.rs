@@ -8,7 +8,9 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::config::Config;
-use crate::ledger::{FeedRow, FeedState, FirewallRow, LEARNED_FOR, Ledger, LedgerError, Role};
+use crate::ledger::{
+    FeedHits, FeedRow, FeedState, FirewallRow, LEARNED_FOR, Ledger, LedgerError, Role,
+};
 use crate::model::{List, Mode, Name, UnixTime};
 use crate::plan::LeftOut;
 use crate::plan::drift::DriftCounts;
@@ -20,6 +22,7 @@ const CLOCK_BEHIND: Duration = Duration::from_secs(60);
 
 /// What `feedwall status` tells; as JSON with `--json`.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Report {
     /// When it was gathered.
     pub now: UnixTime,
@@ -45,6 +48,7 @@ pub struct Report {
 
 /// One firewall.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct FirewallReport {
     /// Its name.
     pub name: Name,
@@ -82,6 +86,7 @@ pub struct FirewallReport {
 
 /// A firewall's coverage in entries: each direction of an indicator is one.
 #[derive(Clone, Debug, Default, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Coverage {
     /// When the last plan was made; what follows from it is null before the first one.
     pub planned_at: Option<UnixTime>,
@@ -109,6 +114,7 @@ pub struct Coverage {
 
 /// What a firewall turned out to refuse.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Learned {
     /// `class block network`, `batch`, `quota`.
     pub subject: String,
@@ -120,6 +126,7 @@ pub struct Learned {
 
 /// One feed.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct FeedReport {
     /// Its name.
     pub name: Name,
@@ -153,10 +160,13 @@ pub struct FeedReport {
     pub trouble: Option<String>,
     /// The snapshot that waits for an approval.
     pub held: Option<Held>,
+    /// What its indicators earned on the firewalls, as last read.
+    pub hits: FeedHits,
 }
 
 /// A snapshot that was not believed.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Held {
     /// Why.
     pub reason: String,
@@ -301,6 +311,7 @@ impl FeedReport {
             approved_at: held.approved_at,
         });
         Ok(Self {
+            hits: ledger.feed_hits(row.id).await?,
             name: row.name,
             configured: row.configured,
             state: row.state,

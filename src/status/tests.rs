@@ -45,7 +45,7 @@ fn plain(report: &Report) -> String {
 }
 
 /// Two addresses both ways and one in doubt, and feeds in every state.
-async fn troubled() -> Fixture {
+pub(super) async fn troubled() -> Fixture {
     let fixture = Fixture::new().await;
     let allow = FeedTerms {
         list: List::Allow,

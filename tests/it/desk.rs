@@ -294,3 +294,107 @@ async fn watched_the_status_moves_in_place_and_leaves_the_terminal_as_it_was() {
     daemon.signal("TERM");
     daemon.end_within(Duration::from_secs(10)).await.exits(0);
 }
+
+/// With UPDATE_EXPECT set, the page is written down instead of compared, to be read in the diff.
+#[tokio::test]
+async fn the_reference_is_what_the_program_says_of_itself() {
+    let rig = Rig::new().await;
+    let output = feedwall(rig.folder())
+        .args(["man", "--reference"])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let text = String::from_utf8(output.stdout).unwrap();
+    let page = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/reference.md");
+    if std::env::var_os("UPDATE_EXPECT").is_some() {
+        std::fs::write(&page, &text).unwrap();
+    }
+    let written = std::fs::read_to_string(&page).unwrap();
+    assert!(
+        written == text,
+        "docs/reference.md is not what the program says: UPDATE_EXPECT=1 writes it anew"
+    );
+}
+
+#[tokio::test]
+async fn status_names_the_chapter_and_help_prints_it() {
+    let rig = Rig::new().await;
+    rig.write("f.txt", "<html>not a list</html>\n");
+    rig.config(&rig.feed("f", FEED), FIREWALL);
+    rig.once().await.exits(3);
+    let ended = rig.start(&["status"]).end().await.exits(3);
+    assert!(
+        ended.out.contains("      feedwall help feed-held\n"),
+        "{}",
+        ended.out
+    );
+    let ended = rig.start(&["help", "feed-held"]).end().await.exits(0);
+    assert!(
+        ended.out.starts_with("Feed held\n") && ended.out.contains("feedwall approve NAME"),
+        "{}",
+        ended.out
+    );
+    let ended = rig.start(&["help", "topics"]).end().await.exits(0);
+    assert!(
+        ended.out.contains("  feed-held ") && ended.out.contains("backing-up"),
+        "{}",
+        ended.out
+    );
+    let ended = rig.start(&["help", "feeds", "show"]).end().await.exits(0);
+    assert!(
+        ended.out.contains("Usage: feedwall feeds show"),
+        "{}",
+        ended.out
+    );
+    let ended = rig.start(&["help", "feed-hled"]).end().await.exits(1);
+    assert!(
+        ended.err.contains("did you mean `feed-held`?"),
+        "{}",
+        ended.err
+    );
+}
+
+/// Every link in the docs leads to a file that is there, and to a heading of it where it names one.
+#[test]
+fn links_in_the_docs_lead_somewhere() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut pages = vec![root.join("README.md")];
+    pages.extend(
+        std::fs::read_dir(root.join("docs"))
+            .unwrap()
+            .map(|one| one.unwrap().path()),
+    );
+    pages.retain(|page| page.extension().is_some_and(|ending| ending == "md"));
+    let slug = |title: &str| -> String {
+        let kept = title
+            .chars()
+            .filter(|sign| sign.is_alphanumeric() || [' ', '-', '_'].contains(sign));
+        kept.flat_map(char::to_lowercase)
+            .map(|sign| if sign == ' ' { '-' } else { sign })
+            .collect()
+    };
+    for page in pages {
+        let text = std::fs::read_to_string(&page).unwrap();
+        let links = text
+            .split("](")
+            .skip(1)
+            .filter_map(|rest| rest.split_once(')'));
+        for (link, _) in links.filter(|(link, _)| !link.contains("://") && !link.contains(' ')) {
+            let (file, anchor) = link.split_once('#').unwrap_or((link, ""));
+            let target = if file.is_empty() {
+                page.clone()
+            } else {
+                page.parent().unwrap().join(file)
+            };
+            assert!(target.exists(), "{}: {link}", page.display());
+            if !anchor.is_empty() {
+                let there = std::fs::read_to_string(&target).unwrap();
+                let titles = there.lines().filter_map(|line| line.strip_prefix('#'));
+                let found = titles
+                    .map(|title| slug(title.trim_start_matches('#').trim()))
+                    .any(|one| one == anchor);
+                assert!(found, "{}: {link} names no heading", page.display());
+            }
+        }
+    }
+}

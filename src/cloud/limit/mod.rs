@@ -48,8 +48,9 @@ pub const LATE: Duration = Duration::from_secs(5);
 /// How long after an answer a slot comes free: a second, and what two clocks may differ in one.
 const COOLING: Duration = Duration::from_millis(1_005);
 
-/// How early a slot is promised before it is free, so that writing the call to disk costs no rate.
-const AHEAD: Duration = Duration::from_millis(50);
+/// How early a slot is promised before it is free, so that writing the call to disk costs no rate: a disk that others
+/// keep busy takes a tenth of a second.
+const AHEAD: Duration = Duration::from_millis(150);
 
 /// The longest that a call can lie between the ledger's word of it and its sending: [`MAX_RATE`] of them, one a second.
 const LONGEST_WAIT: Duration = Duration::from_secs(20);

@@ -15,6 +15,14 @@
 //! when = { every = 100 }
 //! then = "lose_answer"
 //!
+//! [[rule]]                                  # somebody else's entry comes with the tenth call, and goes a minute later
+//! when = { calls = { from = 10, to = 10 } }
+//! then = { foreign = { ioc = "192.0.2.80", direction = 1, seconds = 60 } }
+//!
+//! [[rule]]                                  # for a while, to do again what is done is refused
+//! when = { seconds = { from = 30, to = 60 } }
+//! then = { repeats = { refused = "FailedOperation" } }
+//!
 //! [[rule]]                                  # a distant data centre, all the time
 //! then = { latency = { ms = 60, jitter_ms = 100 } }
 //! ```
@@ -23,22 +31,18 @@
 //! ends the call decides how.
 
 mod plan;
+mod when;
+
+use std::time::Duration;
 
 use serde::Deserialize;
 
+pub use when::{Calls, Seconds, When};
+
 pub(super) use plan::{Ending, Facts, Plan, Running};
 
-use super::ioc::Class;
-
-const ACTIONS: [&str; 7] = [
-    "ModifyBlockIgnoreList",
-    "DescribeBlockIgnoreList",
-    "DescribeOverviewResourceQuota",
-    "CreateL4ProxyRules",
-    "DescribeL4ProxyRules",
-    "ModifyL4ProxyRules",
-    "DeleteL4ProxyRules",
-];
+use super::ioc::{Class, Ioc};
+use super::options::StrictCode;
 
 /// The whole schedule; empty by default.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
@@ -61,51 +65,6 @@ pub struct FaultRule {
     pub when: When,
     /// What happens then.
     pub then: Then,
-}
-
-/// A condition: everything that is given must hold.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct When {
-    /// `X-TC-Action`.
-    pub action: Option<String>,
-    /// `IocAction`.
-    pub ioc_action: Option<String>,
-    /// `RuleType`: 1 blocklist, 2 allowlist.
-    pub rule_type: Option<i64>,
-    /// An entry that the call carries; of a call on proxy rules a rule's tag, without one its id, without that its
-    /// protocol and first port: `TCP:80`.
-    pub contains: Option<String>,
-    /// A class of entry that the call carries.
-    pub class: Option<Class>,
-    /// Seconds since the schedule was set.
-    pub seconds: Option<Seconds>,
-    /// Numbers among the calls that meet everything above, from 1.
-    pub calls: Option<Calls>,
-    /// Every so manieth of them.
-    pub every: Option<u64>,
-    /// How likely each of those is struck, from 0 to 1.
-    pub probability: Option<f64>,
-}
-
-/// From the first call to the last, both struck.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Calls {
-    /// The first call; 1 if absent.
-    pub from: u64,
-    /// The last call; without end if absent.
-    pub to: u64,
-}
-
-/// From one moment until just before another.
-#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Seconds {
-    /// The first moment; 0 if absent.
-    pub from: f64,
-    /// The end; without end if absent.
-    pub to: f64,
 }
 
 /// An effect.
@@ -178,6 +137,30 @@ pub enum Then {
         /// Calls in any sliding second.
         per_second: u32,
     },
+    /// What becomes of a call that asks for what is already so.
+    Repeats {
+        /// It is refused with this code; absent: it is taken.
+        #[serde(default)]
+        refused: Option<StrictCode>,
+    },
+    /// A read-back shows the lists as they were so long ago.
+    VisibleAfter {
+        /// Milliseconds.
+        ms: u64,
+    },
+    /// Just before the call, somebody else puts an entry on a list, over the quota where need be.
+    Foreign {
+        /// An address, network or domain.
+        ioc: String,
+        /// 0 outbound, 1 inbound.
+        direction: u8,
+        /// 1 blocklist (the default), 2 allowlist.
+        #[serde(default = "blocklist")]
+        rule_type: u8,
+        /// How long it stays; absent: for ever.
+        #[serde(default)]
+        seconds: Option<u32>,
+    },
 }
 
 /// A delay in milliseconds, and up to so many more.
@@ -237,6 +220,15 @@ impl FaultSchedule {
         self
     }
 
+    /// The longest that any rule lets a change take to show.
+    pub(super) fn longest_delay(&self) -> Duration {
+        let delays = self.rules.iter().filter_map(|rule| match rule.then {
+            Then::VisibleAfter { ms } => Some(Duration::from_millis(ms)),
+            _ => None,
+        });
+        delays.max().unwrap_or_default()
+    }
+
     fn checked(self) -> Result<Self, FaultError> {
         for (index, rule) in self.rules.iter().enumerate() {
             if let Some(problem) = rule.when.problem().or_else(|| rule.then.problem()) {
@@ -266,93 +258,21 @@ impl Then {
             Self::Http { status, .. } if !(400..=599).contains(status) => {
                 Some(format!("HTTP status {status} is none of 400 to 599"))
             }
+            Self::Foreign { ioc, .. } if Ioc::from_any(ioc).is_none() => {
+                Some(format!("{ioc:?} is no address, network or domain"))
+            }
+            Self::Foreign {
+                direction,
+                rule_type,
+                ..
+            } if *direction > 1 || !matches!(rule_type, 1 | 2) => Some(format!(
+                "rule_type is 1 or 2 and direction 0 or 1, not {rule_type} and {direction}"
+            )),
             _ => None,
         }
     }
 }
 
-impl When {
-    /// Calls from number `from` to number `to`.
-    #[must_use]
-    pub fn calls(self, from: u64, to: u64) -> Self {
-        Self {
-            calls: Some(Calls { from, to }),
-            ..self
-        }
-    }
-
-    /// Calls that carry this entry.
-    #[must_use]
-    pub fn contains(self, ioc: &str) -> Self {
-        Self {
-            contains: Some(ioc.to_owned()),
-            ..self
-        }
-    }
-
-    /// Calls of this `X-TC-Action`.
-    #[must_use]
-    pub fn action(self, action: &str) -> Self {
-        Self {
-            action: Some(action.to_owned()),
-            ..self
-        }
-    }
-
-    fn problem(&self) -> Option<String> {
-        let word = |given: &Option<String>, known: &[&str], name: &str| {
-            let given = given.as_deref().filter(|given| !known.contains(given))?;
-            Some(format!("{name} {given:?} is none of {}", known.join(", ")))
-        };
-        word(&self.action, &ACTIONS, "action")
-            .or_else(|| word(&self.ioc_action, &["add", "edit", "delete"], "ioc_action"))
-            .or_else(|| self.number_problem())
-    }
-
-    fn number_problem(&self) -> Option<String> {
-        let list = self.rule_type.filter(|number| !matches!(number, 1 | 2));
-        let calls = self
-            .calls
-            .filter(|calls| calls.from == 0 || calls.from > calls.to);
-        // Written so that what is no number fails too.
-        let seconds = self
-            .seconds
-            .filter(|span| !(0.0 <= span.from && span.from < span.to));
-        let chance = self
-            .probability
-            .filter(|chance| !(0.0..=1.0).contains(chance));
-        list.map(|number| format!("rule_type {number} is neither 1 nor 2"))
-            .or_else(|| {
-                calls.map(|calls| {
-                    format!(
-                        "no call is from {} to {}: they count from 1",
-                        calls.from, calls.to
-                    )
-                })
-            })
-            .or_else(|| {
-                seconds
-                    .map(|span| format!("no moment is from {} to {} seconds", span.from, span.to))
-            })
-            .or_else(|| chance.map(|chance| format!("probability {chance} is not between 0 and 1")))
-            .or_else(|| (self.every == Some(0)).then(|| "every 0 calls is never".to_owned()))
-    }
-}
-
-impl Default for Calls {
-    fn default() -> Self {
-        Self {
-            from: 1,
-            to: u64::MAX,
-        }
-    }
-}
-
-impl Default for Seconds {
-    fn default() -> Self {
-        Self {
-            from: 0.0,
-            to: f64::INFINITY,
-        }
-    }
+const fn blocklist() -> u8 {
+    1
 }

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
-use super::super::config::Limits;
+use super::super::config::{EditAbsent, Limits, Manners, Repeat};
 use super::super::ioc::{Class, Ioc};
+use super::super::options::StrictCode;
 use super::super::refusal::Refusal;
+use super::super::state::Foreign;
 use super::{Delay, FaultRule, FaultSchedule, Then, When};
 
 /// A schedule since it was set.
@@ -41,6 +43,10 @@ pub(in crate::sim) struct Plan {
     pub(in crate::sim) skew_seconds: i64,
     pub(in crate::sim) token_expired: bool,
     pub(in crate::sim) limits: Limits,
+    pub(in crate::sim) repeats: Option<Repeat>,
+    pub(in crate::sim) visible_after: Option<Duration>,
+    /// What somebody else puts there before, and how many seconds it stays.
+    pub(in crate::sim) foreign: Vec<(Foreign, Option<u32>)>,
     pub(in crate::sim) ending: Ending,
 }
 
@@ -68,6 +74,24 @@ pub(in crate::sim) enum Ending {
     Reset,
     Garbage,
     Truncate,
+}
+
+impl Plan {
+    /// The cloud's manners as they are for this call.
+    pub(in crate::sim) fn manners(&self, manners: Manners) -> Manners {
+        let Some(repeats) = self.repeats else {
+            return manners;
+        };
+        Manners {
+            add_present: repeats,
+            delete_absent: repeats,
+            edit_absent: match repeats {
+                Repeat::Refuse(code) => EditAbsent::Refuse(code),
+                Repeat::Take => EditAbsent::Create,
+            },
+            ..manners
+        }
+    }
 }
 
 impl Facts {
@@ -106,6 +130,9 @@ impl Running {
             skew_seconds: 0,
             token_expired: false,
             limits,
+            repeats: None,
+            visible_after: None,
+            foreign: Vec::new(),
             ending: Ending::Plain,
         };
         let since = Duration::from_micros(tick_us.saturating_sub(self.since_us));
@@ -168,6 +195,26 @@ impl Then {
             Self::Quota { places } => plan.limits.quota = *places,
             Self::Batch { entries } => plan.limits.batch = *entries,
             Self::Rate { per_second } => plan.limits.rate = *per_second,
+            Self::Repeats { refused } => {
+                let refuse = |code: StrictCode| Repeat::Refuse(code.as_str());
+                plan.repeats = Some(refused.map_or(Repeat::Take, refuse));
+            }
+            Self::VisibleAfter { ms } => plan.visible_after = Some(Duration::from_millis(*ms)),
+            Self::Foreign {
+                ioc,
+                direction,
+                rule_type,
+                seconds,
+            } => plan.foreign.push((
+                Foreign {
+                    rule_type: *rule_type,
+                    ioc: ioc.clone(),
+                    direction: *direction,
+                    end_unix: None,
+                    source: None,
+                },
+                *seconds,
+            )),
             _ if plan.ending == Ending::Plain => plan.ending = self.ending(chance),
             _ => {}
         }
@@ -207,7 +254,10 @@ impl Then {
             | Self::TokenExpired
             | Self::Quota { .. }
             | Self::Batch { .. }
-            | Self::Rate { .. } => Ending::Plain,
+            | Self::Rate { .. }
+            | Self::Repeats { .. }
+            | Self::VisibleAfter { .. }
+            | Self::Foreign { .. } => Ending::Plain,
         }
     }
 }

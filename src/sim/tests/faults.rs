@@ -48,7 +48,7 @@ fn the_module_s_own_example_reads() {
         .take_while(|line| line.trim() != "```")
         .collect();
     let schedule = FaultSchedule::from_toml(&example.join("\n")).unwrap();
-    assert_eq!((schedule.seed, schedule.rules.len()), (7, 4));
+    assert_eq!((schedule.seed, schedule.rules.len()), (7, 6));
 }
 
 #[test]

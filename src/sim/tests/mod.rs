@@ -6,6 +6,7 @@ mod gateway;
 mod http;
 mod l4;
 mod lists;
+mod moods;
 mod options;
 
 use std::sync::Arc;

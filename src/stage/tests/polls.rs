@@ -36,9 +36,9 @@ async fn a_body_that_never_changes_renews_nothing_after_a_while() {
     assert_eq!((row.state, row.trouble), (FeedState::Good, None));
 }
 
-/// A feed that died before we came is not believed, whatever lies there; one that changes is, whatever it says.
+/// A feed that died before we came is not believed, whatever lies there; nor is one that only shuffles what it has.
 #[tokio::test]
-async fn a_first_body_may_be_frozen_already() {
+async fn a_body_may_say_itself_that_it_is_frozen() {
     let scene = Scene::new(FEED).await;
     scene.write(
         "soc.txt",
@@ -56,6 +56,14 @@ async fn a_first_body_may_be_frozen_already() {
         "soc.txt",
         "# Last updated: 2026-07-20 10:00:00 UTC\n198.51.100.8\n",
     );
+    let PollEnd::Frozen(why) = scene.poll("soc").await else {
+        panic!("it is not frozen");
+    };
+    assert!(
+        why.starts_with("the body says that it was made at 2026-07-20T10:00:00Z, longer ago than max_stale allows (3 d"),
+        "{why}"
+    );
+    scene.write("soc.txt", "# No date\n198.51.100.8\n");
     assert!(matches!(scene.poll("soc").await, PollEnd::Recorded { .. }));
 }
 

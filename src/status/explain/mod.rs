@@ -4,6 +4,7 @@
 //! What bears on an address is also every listed network that holds it, and on a domain every listed domain
 //! above it: a firewall blocks by those as well.
 
+mod asked;
 mod contest;
 mod fate;
 mod gather;
@@ -17,6 +18,7 @@ use serde::Serialize;
 
 use crate::model::{Action, Class, Direction, Indicator, List, Name, UnixTime};
 
+pub use self::asked::{AskError, asked_for};
 pub use self::gather::Asked;
 
 /// Everything that is known of one indicator; as JSON with `--json`.
@@ -125,6 +127,10 @@ pub struct EntryStory {
     pub fate: Fate,
     /// When the cloud drops it by itself, where we hold it.
     pub end_time: Option<UnixTime>,
+    /// How often traffic matched it, as last read.
+    pub match_times: u64,
+    /// When it last did.
+    pub last_hit: Option<UnixTime>,
     /// The same as a sentence, raw: escape it to print it.
     pub text: String,
 }

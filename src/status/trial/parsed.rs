@@ -2,15 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Read as _};
+use std::time::Duration;
 
 use crate::fetch::{Body, Limits};
 use crate::guard::{Guard, Guards, Hold, Judgement, Origin, Strike};
 use crate::ledger::{FeedRow, Ledger, LedgerError};
-use crate::model::{Brakes, Indicator, List, Listing, Mode};
+use crate::model::{Brakes, Indicator, List, Listing, Mode, UnixTime};
 use crate::parse::{
     Collector, Format, Guess, HEAD, Recipe, Record, Reject, Sink, Snapshot, Text, guess, parse,
 };
-use crate::stage::contract;
+use crate::stage::{contract, frozen};
 
 use super::{Changes, Effect, Guarded, Rejected, RejectedLine, SHOWN, Trial};
 
@@ -20,6 +21,10 @@ pub struct Parsed {
     snapshot: Snapshot,
     first: Vec<Indicator>,
     html: bool,
+    /// The beginning, where it may say when it was made, and what the server said of that.
+    head: Vec<u8>,
+    last_modified: Option<String>,
+    sha256: [u8; 32],
     bytes: u64,
     read_as: Format,
     because: Option<String>,
@@ -52,7 +57,9 @@ impl Parsed {
     /// # Errors
     /// When the body cannot be unpacked or read.
     pub fn read(body: &Body, recipe: &Recipe, limits: &Limits, most: u64) -> io::Result<Self> {
-        let html = contract::begins_like_html(body.reader(limits)?)?;
+        let mut head = Vec::new();
+        let start = body.reader(limits)?;
+        start.take(frozen::HEAD).read_to_end(&mut head)?;
         let guess = match recipe.format {
             Format::Auto => guess_format(body, recipe, limits)?,
             _ => None,
@@ -71,7 +78,10 @@ impl Parsed {
         Ok(Self {
             snapshot: sink.collector.finish(tally),
             first: sink.first,
-            html,
+            html: contract::looks_like_html(&head),
+            head,
+            last_modified: body.validators.last_modified.clone(),
+            sha256: body.sha256,
             bytes: body.stored,
             read_as: recipe.format,
             because: guess.map(|guess| guess.because),
@@ -106,6 +116,26 @@ impl Parsed {
         let facts = contract::facts(&self.snapshot, self.html, before);
         let doubt = contract::judge(brakes, mode, &facts).err()?;
         Some(doubt.to_string())
+    }
+
+    /// Why it would be taken for frozen; `None` where it would not, or where nobody says how long it may stay the same.
+    #[must_use]
+    pub fn frozen(
+        &self,
+        max_stale: Option<Duration>,
+        row: Option<&FeedRow>,
+        now: UnixTime,
+    ) -> Option<String> {
+        let before = row.and_then(|row| Some((row.body_sha256.as_deref()?, row.body_since?)));
+        match before {
+            Some((sha256, since)) if sha256 == self.sha256.as_slice() => {
+                frozen::frozen(max_stale, since, now)
+            }
+            _ => {
+                let modified = self.last_modified.as_deref();
+                frozen::by_its_word(max_stale, before.is_none(), &self.head, modified, now)
+            }
+        }
     }
 
     /// Everything that `feeds try` tells, but for where the body came from and how long it took.

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use feedwall::sim::{
-    Class, Delay, Expired, FaultRule, FaultSchedule, Manners, Seconds, SimConfig, Site, Then, When,
+    Class, Delay, Expired, FaultRule, FaultSchedule, Manners, Seconds, SimConfig, Site, StrictCode,
+    Then, When,
 };
 
 use crate::cloudside::addresses;
@@ -149,10 +150,6 @@ impl Case {
             seed: self.seed,
             rules: Vec::new(),
         };
-        if self.skew != 0 {
-            let seconds = self.skew;
-            schedule = schedule.and(When::default(), Then::ClockSkew { seconds });
-        }
         let carries = |one: &usize| When::default().action(MODIFY).contains(&all[*one]);
         for one in &self.poison {
             schedule = schedule.and(carries(one), Then::error(self.poison_code));
@@ -195,7 +192,7 @@ fn fault(dice: &mut Rng) -> FaultRule {
         message: None,
         applied,
     };
-    let (then, most) = match dice.u8(0..20) {
+    let (then, most) = match dice.u8(0..23) {
         0 | 1 => (Then::LoseAnswer, 1.0),
         2 => (Then::Reset, 1.0),
         3 => (Then::Garbage, 1.0),
@@ -229,9 +226,24 @@ fn fault(dice: &mut Rng) -> FaultRule {
             },
             1.0,
         ),
+        17 => (
+            Then::Late(Delay {
+                ms: 0,
+                jitter_ms: 800,
+            }),
+            1.0,
+        ),
+        18 => {
+            let refused = [None, Some(StrictCode::FailedOperation)][dice.usize(0..2)];
+            (Then::Repeats { refused }, 1.0)
+        }
+        19 => {
+            let ms = dice.u64(0..1_200);
+            (Then::VisibleAfter { ms }, 1.0)
+        }
         // These stop the sender until somebody starts it anew.
-        17 => (Then::TokenExpired, 0.05),
-        18 => (error("AuthFailure.SignatureExpire", false), 0.05),
+        20 => (Then::TokenExpired, 0.05),
+        21 => (error("AuthFailure.SignatureExpire", false), 0.05),
         _ => (error("UnauthorizedOperation", false), 0.05),
     };
     let from = STORM.as_secs_f64() * dice.f64() * 0.7;

@@ -94,7 +94,10 @@ pub async fn look(case: &Case, rig: &Rig, wanted: &Wanted) -> Result<(), String>
         let lost: Vec<_> = wanted.poison.difference(&books.quarantined).collect();
         return Err(format!("{lost:?} are refused, and not quarantined"));
     }
-    if !books.holds_domains && !wanted.refused.is_subset(&books.quarantined) {
+    if case.places.is_none()
+        && !books.holds_domains
+        && !wanted.refused.is_subset(&books.quarantined)
+    {
         return Err("the cloud takes no domains, and the ledger does not know".to_owned());
     }
     if books.on_trial > 0 {
@@ -122,7 +125,8 @@ fn fills(
         let surplus = differ(desired, ours).1;
         return Err(format!("{surplus:?} stand there and should not"));
     }
-    if ours.len() > places || ours.len() + batch < places {
+    // Others may come when it is full already, so that there is no upper bound but the cloud's own.
+    if ours.len() + batch < places {
         return Err(format!("{} of {places} places are used", ours.len()));
     }
     Ok(())

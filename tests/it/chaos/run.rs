@@ -52,6 +52,7 @@ pub async fn run(case: Case) -> Result<Duration, String> {
 /// The cloud, the folder, the config, and what others hold.
 async fn rig(case: &Case) -> Rig {
     let rig = Rig::with(|cloud| case.cloud(cloud)).await;
+    rig.sim.set_skew(case.skew);
     let feed = rig.feed(
         "feed",
         "interval = \"1s\"\nttl = \"1d\"\ndirection = \"in\"\non_delist = \"withdraw\"\n\

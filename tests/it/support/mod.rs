@@ -1,6 +1,8 @@
 //! What the tests share: a set-up with a cloud and a folder of its own, the program as a process, and feeds.
 
+pub mod browser;
 pub mod feeds;
+pub mod http;
 pub mod process;
 pub mod rig;
 pub mod web;

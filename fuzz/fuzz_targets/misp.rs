@@ -1,9 +1,0 @@
-//! MISP events and warninglists.
-#![no_main]
-
-use feedwall::parse::Format;
-
-libfuzzer_sys::fuzz_target!(|data: &[u8]| feedwall_fuzz::body(
-    &[Format::Misp, Format::MispWarninglist],
-    data
-));
