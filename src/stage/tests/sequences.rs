@@ -501,7 +501,7 @@ impl Bench {
             .await
             .unwrap();
         let candidates = listed.candidates(List::Block, grid, now);
-        for place in 0..NAMES.len() {
+        for (place, text) in NAMES.iter().enumerate() {
             let ours = candidates
                 .iter()
                 .find(|one| one.indicator == indicator(place));
@@ -512,7 +512,7 @@ impl Bench {
                     .ends
                     .map(|end| end.map(|(end, lapsed)| (end.seconds(), lapsed))),
             });
-            assert_eq!(ours, self.model.claim(place, self.now), "{}", NAMES[place]);
+            assert_eq!(ours, self.model.claim(place, self.now), "{text}");
         }
     }
 
