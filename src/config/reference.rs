@@ -12,6 +12,7 @@ const EXAMPLE: &str = include_str!("../../config/feedwall.toml");
 
 /// Feeds of every kind, so that each key has a default to be asked for.
 const EVERY_KIND: &str = r#"
+[http]
 [[guard.list]]
 name = "list"
 url = "https://lists.example.net/list"
@@ -112,6 +113,7 @@ fn parts() -> Vec<Part> {
     };
     vec![
         part("[ledger]", keys::LEDGER),
+        part("[http]", keys::HTTP),
         part("[fetch]", keys::FETCH),
         part("[guard]", keys::GUARD),
         Part {
