@@ -53,7 +53,7 @@ pub use self::listings::Delta;
 pub use self::lock::{DaemonLock, L4Lock};
 pub use self::quarantine::Quarantined;
 pub use self::read::FeedListings;
-pub use self::read_back::ReadState;
+pub use self::read_back::{FeedHits, ReadState};
 pub use self::samples::{CallTotal, Sample};
 pub use self::snapshots::{GoodBody, HeldSnapshot};
 pub use self::story::ClassCount;

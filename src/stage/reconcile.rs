@@ -9,7 +9,7 @@ use crate::cloud::cfw::{DescribeOverviewResourceQuota, Page};
 use crate::cloud::{Action as CloudAction, Reply, Verdict};
 use crate::config::{Firewall, Site};
 use crate::firewall;
-use crate::ledger::{FirewallRow, ReadState};
+use crate::ledger::{FirewallRow, LEARNED_FOR, ReadState};
 use crate::model::{Entry, Indicator, List, UnixTime};
 use crate::plan::drift::{self, Drift, Moment, Observed};
 use crate::plan::{FirewallTerms, Quota};
@@ -184,7 +184,8 @@ pub async fn turn(
     let known = ctx.ledger.known(link.id, unseen_since, now).await?;
     summary.rows = reading.observed.len() as u64;
     summary.drift = drift::judge(reading.observed, &known, moment, now);
-    if reading.steady {
+    let reading_is_steady = reading.steady;
+    if reading_is_steady {
         match reader.make_sure(&summary.drift.missing).await? {
             Ok(gone) => summary.gone = gone,
             Err(broken) => return Ok(failed(summary, &reader, &broken)),
@@ -197,9 +198,32 @@ pub async fn turn(
         ctx.ledger
             .store_read_back(link.id, drift, gone, patient, started)
             .await?;
+        if reading_is_steady {
+            has_places(ctx, link, summary.rows, now).await?;
+        }
         reader.ask_quota().await?;
     }
     Ok(summary)
+}
+
+/// A list on which so much stands has at least so many places, whatever a refusal taught while calls had no answer.
+async fn has_places(
+    ctx: &Context,
+    link: &Link,
+    rows: u64,
+    now: UnixTime,
+) -> Result<(), StageError> {
+    let learned = ctx.ledger.learned(link.id, now.minus(LEARNED_FOR)).await?;
+    let rows = i64::try_from(rows).unwrap_or(i64::MAX);
+    let full = learned.into_iter().find(|(subject, ..)| subject == "full");
+    if let Some((_, Some(places), said)) = full
+        && places < rows
+    {
+        ctx.ledger
+            .learn(link.id, "full", Some(rows), &said, now)
+            .await?;
+    }
+    Ok(())
 }
 
 fn failed(mut summary: ReadSummary, reader: &Reader<'_>, broken: &Broken) -> ReadSummary {

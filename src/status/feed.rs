@@ -138,6 +138,13 @@ impl FeedDetails {
             "last change",
             format!("{change}; {}", count(self.polls, "poll", "polls")),
         ));
+        if report.hits.indicators > 0 {
+            let hits = report.hits;
+            let indicators = count(hits.indicators, "indicator", "indicators");
+            let times = count(hits.match_times, "time", "times");
+            let last = when_or(hits.last_hit, now, "at a time unknown");
+            rows.push(("matched", format!("{indicators}, {times}, last {last}")));
+        }
         if let Some(sha256) = &self.body_sha256 {
             rows.push(("SHA-256", sha256.clone()));
         }

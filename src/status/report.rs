@@ -8,7 +8,9 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::config::Config;
-use crate::ledger::{FeedRow, FeedState, FirewallRow, LEARNED_FOR, Ledger, LedgerError, Role};
+use crate::ledger::{
+    FeedHits, FeedRow, FeedState, FirewallRow, LEARNED_FOR, Ledger, LedgerError, Role,
+};
 use crate::model::{List, Mode, Name, UnixTime};
 use crate::plan::LeftOut;
 use crate::plan::drift::DriftCounts;
@@ -158,6 +160,8 @@ pub struct FeedReport {
     pub trouble: Option<String>,
     /// The snapshot that waits for an approval.
     pub held: Option<Held>,
+    /// What its indicators earned on the firewalls, as last read.
+    pub hits: FeedHits,
 }
 
 /// A snapshot that was not believed.
@@ -307,6 +311,7 @@ impl FeedReport {
             approved_at: held.approved_at,
         });
         Ok(Self {
+            hits: ledger.feed_hits(row.id).await?,
             name: row.name,
             configured: row.configured,
             state: row.state,

@@ -20,6 +20,7 @@ mod converge;
 mod crash;
 mod daemon;
 mod demo;
+mod earned;
 mod desk;
 mod failing_paths;
 mod first_sync;

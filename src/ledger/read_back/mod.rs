@@ -1,6 +1,9 @@
 //! What a read-back of the cloud's list leaves in the ledger.
 
+mod hits;
 mod store;
+
+pub use hits::FeedHits;
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -151,25 +154,6 @@ impl Ledger {
                 .map(|one| (one.entry, one.action))
                 .collect(),
         })
-    }
-
-    /// When each entry was last hit, as last read.
-    ///
-    /// # Errors
-    /// When the ledger cannot be read.
-    pub async fn last_hits(&self, firewall: i64) -> Result<HashMap<Entry, UnixTime>> {
-        let rows: Vec<(i64, i64, Vec<u8>, i64)> = sqlx::query_as(
-            "SELECT list, direction, key, last_hit FROM hits
-             WHERE firewall_id = ? AND last_hit IS NOT NULL",
-        )
-        .bind(firewall)
-        .fetch_all(&self.readers)
-        .await?;
-        rows.into_iter()
-            .map(|(list, direction, key, hit)| {
-                Ok((entry(list, direction, &key)?, UnixTime::from_seconds(hit)))
-            })
-            .collect()
     }
 
     /// The EndTimes that adds and edits since `since` asked for, and whether they were plainly applied.

@@ -1,6 +1,6 @@
 //! One firewall's part of the story: which places there are, what became of each, and why there are none.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use jiff::tz::Offset;
 
@@ -11,6 +11,7 @@ use crate::model::{Direction, Entry, Indicator, List, Name, UnixTime};
 use crate::plan::{Standing, Wanted, lease};
 use crate::stage::StageError;
 use crate::stage::replan;
+use crate::status::layout::count;
 use crate::status::span::{when, zoned};
 
 use super::contest::Contest;
@@ -28,6 +29,8 @@ struct Scene<'a> {
     standing: Standing,
     leases: Vec<LeaseRow>,
     quarantine: Vec<Quarantined>,
+    /// How often each entry matched, and when last.
+    hits: HashMap<Entry, (u64, Option<UnixTime>)>,
     wanted: Vec<Wanted>,
     /// A guard list that was never heard: nothing is added before it was.
     unheard: Option<&'a Name>,
@@ -109,8 +112,13 @@ impl Asked<'_> {
             }
             _ => None,
         };
+        let mut hits = HashMap::new();
+        for one in &related {
+            hits.extend(self.ctx.ledger.hits_of(row.id, one).await?);
+        }
         Ok(Scene {
             asked: self,
+            hits,
             row,
             config,
             related,
@@ -170,10 +178,16 @@ impl Scene<'_> {
     fn entry(&self, entry: Entry) -> EntryStory {
         let lease = self.leases.iter().find(|row| row.lease.entry == entry);
         let wanted = self.wanted.iter().find(|wanted| wanted.entry() == entry);
-        let (fate, text) = match lease {
+        let (fate, mut text) = match lease {
             Some(lease) => self.leased(lease, wanted),
             None => self.absent(&entry, wanted),
         };
+        let (match_times, last_hit) = self.hits.get(&entry).copied().unwrap_or_default();
+        if match_times > 0 {
+            let last = last_hit.map(|at| format!(", last {}", when(at, self.now)));
+            let times = count(match_times, "time", "times");
+            text += &format!("; it matched {times}{}", last.unwrap_or_default());
+        }
         let Entry {
             list,
             indicator,
@@ -185,6 +199,8 @@ impl Scene<'_> {
             direction,
             fate,
             end_time: lease.map(|lease| lease.lease.end_time),
+            match_times,
+            last_hit,
             text,
         }
     }

@@ -127,6 +127,10 @@ pub struct EntryStory {
     pub fate: Fate,
     /// When the cloud drops it by itself, where we hold it.
     pub end_time: Option<UnixTime>,
+    /// How often traffic matched it, as last read.
+    pub match_times: u64,
+    /// When it last did.
+    pub last_hit: Option<UnixTime>,
     /// The same as a sentence, raw: escape it to print it.
     pub text: String,
 }

@@ -208,6 +208,49 @@ async fn what_is_not_blocked_is_told_with_the_reason() {
 }
 
 #[tokio::test]
+async fn what_an_entry_earned_is_told_and_counted_for_its_feeds() {
+    let fixture = place().await;
+    let id = fixture.firewall("prod").await;
+    let [one, other] = [Direction::In, Direction::Out].map(|way| block("45.155.205.7", way));
+    let last = NOW.minus(3 * HOUR);
+    let drift = Drift {
+        confirmed: vec![one.clone(), other.clone()],
+        hits: vec![(one.clone(), 12, Some(last)), (other, 1, None)],
+        ..Drift::default()
+    };
+    let ledger = &fixture.ledger;
+    ledger
+        .store_read_back(id, &drift, &[], NOW, NOW.minus(MINUTE))
+        .await
+        .unwrap();
+    let told = text(&fixture, "45.155.205.7").await;
+    // As one line, wherever it is folded.
+    let told = told.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(told.contains("it matched 12 times, last 3 h ago"), "{told}");
+    assert!(told.contains("it matched 1 time"), "{told}");
+    let story = explain(&fixture, "45.155.205.7", true).await;
+    let entries = &story.firewalls[0].entries;
+    let earned = entries.iter().find(|entry| entry.last_hit.is_some());
+    assert_eq!(earned.map(|entry| entry.match_times), Some(12));
+    // The tie-break of admission.
+    assert_eq!(ledger.last_hits(id).await.unwrap(), [(one, last)].into());
+    let claims: Vec<_> = story.subjects[0]
+        .listings
+        .iter()
+        .map(|one| &one.feed)
+        .collect();
+    assert!(!claims.is_empty());
+    for feed in claims {
+        let row = ledger.feed(feed).await.unwrap().unwrap();
+        let hits = ledger.feed_hits(row.id).await.unwrap();
+        assert_eq!(
+            (hits.indicators, hits.match_times, hits.last_hit),
+            (1, 13, Some(last))
+        );
+    }
+}
+
+#[tokio::test]
 async fn fates_are_told_apart() {
     use Fate::{Doubtful, Foreign, Held, Pending, Quarantined};
     let fixture = place().await;

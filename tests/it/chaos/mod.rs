@@ -20,8 +20,8 @@ const AT_ONCE: usize = 8;
 /// What runs with every test: each kind of cloud.
 const SEEDS: [u64; 6] = [0, 1, 2, 3, 4, 5];
 
-/// What failed once, and why; it must never again.
-const FAILED_ONCE: [u64; 0] = [];
+/// What failed once: 34 learned too small a quota, for entries under trial stood there and were not counted.
+const FAILED_ONCE: [u64; 1] = [34];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whatever_happens_the_list_becomes_what_it_should_be() {
