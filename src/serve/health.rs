@@ -42,12 +42,17 @@ pub(super) struct Facts {
     pub started: UnixTime,
     /// How long nothing has been written to the ledger.
     pub unwritten: Duration,
+    /// The longest that the fetch of a feed may last.
+    pub slowest: Duration,
     /// Which loops gave no sign of life in time, and how late each is.
     pub stuck: Vec<(String, Duration)>,
 }
 
-/// What a start takes, and how late a poll may be: longer than the slowest fetch may last.
-const LATE: Duration = Duration::from_secs(900);
+/// What a start takes.
+const START: Duration = Duration::from_secs(900);
+
+/// How late a poll may be beyond what the slowest fetch may last: four are made at a time.
+const QUEUE: Duration = Duration::from_secs(300);
 
 /// Plans are made anew at least once an hour.
 const UNPLANNED: Duration = Duration::from_secs(3600 + 900);
@@ -78,7 +83,10 @@ impl Health {
                 span(unwritten)
             )
         });
-        let polls = report.feeds.iter().find_map(|feed| overdue(feed, now, up));
+        let polls = report
+            .feeds
+            .iter()
+            .find_map(|feed| overdue(feed, facts.slowest + QUEUE, now, up));
         let sends = report.firewalls.iter().filter(|one| one.configured);
         let sends = sends.filter_map(|one| stalled(one, snapshot, up)).next();
         let stuck = facts.stuck.first().map(|(who, late)| {
@@ -126,15 +134,15 @@ impl Check {
 }
 
 /// A feed that has been due for too long: the polls stand still.
-fn overdue(feed: &FeedReport, now: UnixTime, up: Duration) -> Option<String> {
-    if !feed.configured || feed.name.as_str() == BY_HAND || up <= LATE {
+fn overdue(feed: &FeedReport, most: Duration, now: UnixTime, up: Duration) -> Option<String> {
+    if !feed.configured || feed.name.as_str() == BY_HAND {
         return None;
     }
     let late = match feed.next_poll {
-        Some(due) => now.since(due),
+        Some(due) => now.since(due).min(up),
         None => up,
     };
-    (late > LATE).then(|| {
+    (late > most).then(|| {
         format!(
             "the feed {} has been due for {} and was not asked",
             feed.name,
@@ -160,7 +168,7 @@ fn stalled(firewall: &FirewallReport, snapshot: &Snapshot, up: Duration) -> Opti
     let patience = if coverage.planned_at.is_some() {
         UNPLANNED
     } else {
-        LATE
+        START
     };
     if firewall.not_before.is_none() && unplanned > patience {
         let ago = span(unplanned);

@@ -40,10 +40,16 @@ impl Desk {
             Ok(snapshot) => {
                 let up = snapshot.report.now.since(self.started);
                 let sampled = self.noted().sampled;
+                let view = self.view().ok();
+                let fetches = view.iter().flat_map(|view| view.config.polled());
                 let facts = Facts {
                     started: self.started,
                     unwritten: sampled.map_or(up, |at| at.elapsed()),
-                    stuck: self.view().map(|view| (view.stuck)()).unwrap_or_default(),
+                    slowest: fetches
+                        .map(|feed| feed.limits.total)
+                        .max()
+                        .unwrap_or_default(),
+                    stuck: view.as_ref().map(|view| (view.stuck)()).unwrap_or_default(),
                 };
                 Health::judge(&snapshot, &facts)
             }

@@ -195,6 +195,7 @@ async fn a_clock_and_a_ledger_that_are_not_right_are_told() {
     let facts = Facts {
         started: desk.started,
         unwritten: Duration::from_secs(301),
+        slowest: Duration::ZERO,
         stuck: vec![("polls".to_owned(), 2 * MINUTE)],
     };
     let health = Health::judge(&snapshot, &facts);

@@ -38,4 +38,5 @@ mod service;
 mod soak;
 mod structure;
 mod trouble;
+mod upgrade;
 mod vendor_client;

@@ -98,7 +98,7 @@ async fn the_page_is_read_by_anybody_anywhere_and_strangers_text_stays_text() {
 fn look(browser: &mut Browser, url: &str, blocked: &str) {
     browser.window(1280, 900, false);
     browser.open(url);
-    browser.until("!document.getElementById('content').hidden && document.querySelectorAll('#charts svg').length > 3");
+    browser.until("document.getElementById('content')?.hidden === false && document.querySelectorAll('#charts svg').length > 3");
     browser.until("document.getElementById('firewalls').innerText.includes('100 %')");
     browser.until("document.getElementById('quarantine').innerText.includes('InvalidParameter')");
     browser.until("document.getElementById('needs').innerText.includes('quarantine')");

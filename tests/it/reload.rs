@@ -228,3 +228,108 @@ async fn keys_that_were_put_right_need_no_patience() {
     let daemon = rig.start(&["run"]);
     becomes(&rig, &daemon, "after a restart", &[&all[..80]]).await;
 }
+
+/// One change of each kind, one after the other: each is told in a sentence, and each has its effect without a restart.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_kind_of_change_is_told_and_takes_effect() {
+    let rig = Rig::new().await;
+    let all = feeds::addresses(9, 100);
+    let reload = async |daemon: &Process, sentences: &[&str]| {
+        let before: Vec<usize> = sentences.iter().map(|one| daemon.times(one)).collect();
+        daemon.signal("HUP");
+        for (sentence, before) in sentences.iter().zip(before) {
+            daemon.says(sentence, before + 1, SOON).await;
+        }
+    };
+    rig.write("f.txt", &feeds::lines(&all[..50]));
+    rig.write("g.txt", &feeds::lines(&all[50..]));
+    let (f, g) = (rig.feed("f", FEED), rig.feed("g", FEED));
+    let both = f.clone() + &g;
+    rig.config(&both, FIREWALL);
+    let daemon = rig.start(&["run"]);
+    becomes(&rig, &daemon, "the first sync", &[&all[..]]).await;
+
+    // A key of a feed: its listings are weighed, and end, by the new words at once.
+    let other = f.replace("ttl = \"1h\"", "ttl = \"2h\"\nconfidence = 90");
+    rig.config(&(other.clone() + &g), FIREWALL);
+    reload(
+        &daemon,
+        &[
+            "reloaded: feed `f`: ttl 1h → 2h",
+            "reloaded: feed `f`: confidence 60 → 90",
+        ],
+    )
+    .await;
+    // A key of the firewall: with fewer places, what is worth less goes.
+    rig.config(
+        &(other.clone() + &g),
+        &FIREWALL
+            .replace("20_000", "60")
+            .replace("batch = 20", "batch = 20\nmax_delete = 1"),
+    );
+    reload(&daemon, &["reloaded: firewall `prod`: quota 20000 → 60"]).await;
+    until(
+        "sixty places",
+        SOON,
+        || rig.sim.entry_count(1) == 60,
+        || daemon.said(),
+    )
+    .await;
+    assert!(
+        all[..50].iter().all(|one| rig.addresses().contains(one)),
+        "the better half stays"
+    );
+    rig.config(&both, FIREWALL);
+    reload(&daemon, &["quota 60 → 20000"]).await;
+    becomes(&rig, &daemon, "all places again", &[&all[..]]).await;
+
+    // A file of the allowlist, and later its content alone.
+    rig.write("allow.txt", &format!("{}\n", all[0]));
+    let files = format!("files = [{:?}]", rig.path("allow.txt"));
+    rig.config_with(&files, &both, FIREWALL);
+    reload(&daemon, &["reloaded: guard: files gains"]).await;
+    becomes(&rig, &daemon, "an allowlist's file", &[&all[1..]]).await;
+    rig.write("allow.txt", &format!("{}\n{}\n", all[0], all[1]));
+    daemon.signal("HUP");
+    becomes(&rig, &daemon, "an allowlist's new line", &[&all[2..]]).await;
+
+    // A guard list.
+    rig.write("guard.txt", &format!("{}\n", all[2]));
+    let list = format!(
+        "[[guard.list]]\nname = \"ours\"\npath = {:?}\n",
+        rig.path("guard.txt")
+    );
+    rig.config_with(&files, &(list.clone() + &both), FIREWALL);
+    reload(&daemon, &["reloaded: guard list `ours` added"]).await;
+    becomes(&rig, &daemon, "a guard list", &[&all[3..]]).await;
+
+    // A feed that goes ages out, and the sentence says how to have it gone at once.
+    rig.config_with(&files, &(list + &f), FIREWALL);
+    reload(
+        &daemon,
+        &["reloaded: feed `g` removed: its listings age out"],
+    )
+    .await;
+    let dropped = rig.start(&["feeds", "drop", "g"]).end().await;
+    assert_eq!(dropped.code, Some(0), "{}", dropped.all());
+    becomes(&rig, &daemon, "a feed that was dropped", &[&all[3..50]]).await;
+
+    // A firewall more, of another account, and its end.
+    let config = std::fs::read_to_string(rig.path("feedwall.toml")).unwrap();
+    let at = config.find("[[firewall]]").unwrap();
+    let second = config[at..]
+        .replace("\"prod\"", "\"spare\"")
+        .replace("env = \"TEST\"", "env = \"OTHER\"");
+    rig.write("feedwall.toml", &format!("{config}{second}"));
+    reload(&daemon, &["reloaded: firewall `spare` added"]).await;
+    rig.write("feedwall.toml", &config);
+    reload(
+        &daemon,
+        &["reloaded: firewall `spare` removed: its leases run out by themselves"],
+    )
+    .await;
+
+    daemon.signal("TERM");
+    daemon.end_within(Duration::from_secs(10)).await.exits(0);
+    rig.keeps_the_rate();
+}

@@ -1,7 +1,7 @@
 //! A real Chromium without a window, spoken to over two pipes (`--remote-debugging-pipe`: JSON, each message ended by a
 //! zero byte; chromedevtools.github.io/devtools-protocol).
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -27,6 +27,8 @@ pub struct Browser {
     answers: Receiver<Value>,
     number: u64,
     session: String,
+    /// Width, height, dark.
+    window: (u32, u32, bool),
     /// What the browser told by itself.
     pub events: Vec<Value>,
 }
@@ -93,6 +95,7 @@ impl Browser {
             answers,
             number: 0,
             session: String::new(),
+            window: (1280, 900, false),
             events: Vec::new(),
         };
         let target = browser.call("Target.createTarget", json!({ "url": "about:blank" }));
@@ -130,6 +133,7 @@ impl Browser {
 
     /// A window of this size, in the light or in the dark.
     pub fn window(&mut self, width: u32, height: u32, dark: bool) {
+        self.window = (width, height, dark);
         let size = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500 });
         self.call("Emulation.setDeviceMetricsOverride", size);
         let scheme = if dark { "dark" } else { "light" };
@@ -169,8 +173,13 @@ impl Browser {
                 Instant::now() < deadline,
                 "not in time: {expression}\n{text}"
             );
-            std::thread::sleep(Duration::from_millis(100));
+            self.rest(100);
         }
+    }
+
+    /// Lets the page go on for a while.
+    fn rest(&mut self, ms: u32) {
+        self.value(&format!("new Promise((done) => setTimeout(done, {ms}))"));
     }
 
     /// Presses a key that has a name.
@@ -193,13 +202,26 @@ impl Browser {
         let Some(folder) = std::env::var_os("FEEDWALL_SCREENSHOTS") else {
             return;
         };
-        let whole = json!({ "captureBeyondViewport": true, "format": "png" });
-        let picture = self.call("Page.captureScreenshot", whole);
-        let url = format!(
-            "data:image/png;base64,{}",
-            picture["data"].as_str().unwrap()
-        );
-        fs::write(Path::new(&folder).join(format!("{name}.url")), url).unwrap();
+        let (width, height, dark) = self.window;
+        let whole = self.value("document.documentElement.scrollHeight");
+        // In a window as high as the page: what lies outside of one is not always painted.
+        self.window(width, u32::try_from(whole.as_u64().unwrap()).unwrap(), dark);
+        // The charts are drawn anew a moment after a change of size.
+        self.rest(500);
+        let picture = self.call("Page.captureScreenshot", json!({ "format": "png" }));
+        self.window(width, height, dark);
+        let file = File::create(Path::new(&folder).join(format!("{name}.png"))).unwrap();
+        let mut decode = Command::new("base64");
+        decode.arg("-d").stdin(Stdio::piped()).stdout(file);
+        let mut decode = decode.spawn().unwrap();
+        let text = picture["data"].as_str().unwrap();
+        decode
+            .stdin
+            .take()
+            .unwrap()
+            .write_all(text.as_bytes())
+            .unwrap();
+        assert!(decode.wait().unwrap().success());
     }
 }
 
