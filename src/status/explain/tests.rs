@@ -229,8 +229,8 @@ async fn what_an_entry_earned_is_told_and_counted_for_its_feeds() {
     assert!(told.contains("it matched 12 times, last 3 h ago"), "{told}");
     assert!(told.contains("it matched 1 time"), "{told}");
     let story = explain(&fixture, "45.155.205.7", true).await;
-    let entries = &story.firewalls[0].entries;
-    let earned = entries.iter().find(|entry| entry.last_hit.is_some());
+    let mut entries = story.firewalls.iter().flat_map(|one| &one.entries);
+    let earned = entries.find(|entry| entry.last_hit.is_some());
     assert_eq!(earned.map(|entry| entry.match_times), Some(12));
     // The tie-break of admission.
     assert_eq!(ledger.last_hits(id).await.unwrap(), [(one, last)].into());
