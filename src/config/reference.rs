@@ -40,7 +40,7 @@ name = "prod"
 "#;
 
 /// Keys that the example has no feed for, or no room.
-const BEYOND: [(&str, &str); 4] = [
+const BEYOND: [(&str, &str); 3] = [
     (
         "items",
         "JSON: where the records stand, a pointer in which `*` is every one, such as `\"/data/*\"`; `column` is then a pointer inside a record.",
@@ -50,7 +50,6 @@ const BEYOND: [(&str, &str); 4] = [
         "MISP: only attributes that their author marked for detection; false: all of them.",
     ),
     ("kind", "The one kind that there is."),
-    ("keep_history", "How long it remembers what is over."),
 ];
 
 /// What the example says of one key.

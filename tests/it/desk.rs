@@ -398,3 +398,40 @@ fn links_in_the_docs_lead_somewhere() {
         }
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_table_fits_eighty_columns_however_long_the_names() {
+    let rig = Rig::new().await;
+    let name = "scanners-of-the-partner-with-the-long-name";
+    rig.write(
+        &format!("{name}.txt"),
+        &feeds::lines(&feeds::addresses(52, 3000)),
+    );
+    rig.config(&rig.feed(name, "ttl = \"1d\""), FIREWALL);
+    let config = std::fs::read_to_string(rig.path("feedwall.toml")).unwrap();
+    let long = config.replace("\"prod\"", "\"production-of-the-western-region\"");
+    rig.write("feedwall.toml", &long);
+    rig.once().await.exits(0);
+    let indicator = rig.listed().into_iter().next().unwrap();
+    for words in [
+        &["status"][..],
+        &["feeds"],
+        &["feeds", "show", name],
+        &["plan"],
+        &["calls"],
+        &["quarantine"],
+        &["explain", &indicator],
+        &["check", "--online"],
+    ] {
+        let ended = rig.start(words).end().await;
+        for line in ended.out.lines() {
+            // A path or a URL is one word, and longer than that it cannot be broken.
+            let word = line.split_whitespace().map(str::len).max().unwrap_or(0);
+            assert!(
+                line.chars().count() <= 80 || word > 60,
+                "{words:?}: {line}\n{}",
+                ended.out
+            );
+        }
+    }
+}

@@ -320,3 +320,27 @@ fn the_user_can_be_made() {
         "{groups}"
     );
 }
+
+#[tokio::test]
+async fn logs_are_objects_of_json_where_that_is_asked_for() {
+    let rig = Rig::new().await;
+    rig.write("f.txt", &feeds::lines(&feeds::addresses(44, 10)));
+    rig.config(&rig.feed("f", FEED), FIREWALL);
+    let run = rig.start(&["--log-format", "json", "run", "--once"]);
+    let ended = run.end().await.exits(0);
+    let events: Vec<serde_json::Value> = ended
+        .err
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|fault| panic!("{fault}: {line}")))
+        .collect();
+    let recorded = events
+        .iter()
+        .find(|event| event["message"] == "feed recorded");
+    let recorded = recorded.unwrap_or_else(|| panic!("{}", ended.err));
+    assert_eq!(
+        (&recorded["level"], &recorded["feed"], &recorded["listed"]),
+        (&"INFO".into(), &"f".into(), &10.into())
+    );
+    // Calm is quiet: a feed, a reading, a plan, and what was sent.
+    assert!(events.len() <= 5, "{}", ended.err);
+}

@@ -62,6 +62,10 @@ async fn a_ledger_of_every_schema_opens_with_what_it_holds() {
         );
         let feed = rig.feed("f", "direction = \"in\"");
         rig.config(&feed, "accept = [\"ipv4\", \"domain\"]\nquota = 20_000");
+        // The rows are from a day that moves away: nothing of them may be swept.
+        let config = fs::read_to_string(rig.path("feedwall.toml")).unwrap();
+        let config = config.replace("[ledger]\n", "[ledger]\nkeep_history = \"36500d\"\n");
+        rig.write("feedwall.toml", &config);
         ledger_of(&rig.ledger_path(), count).await;
         if count < all {
             // Only a start migrates: a command must not, while an older daemon may hold the file.
