@@ -4,7 +4,8 @@
 
 use std::error::Error;
 use std::net::Ipv4Addr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use feedwall::fetch::Validators;
@@ -23,7 +24,7 @@ const ROUNDS: u8 = 5;
 /// Rows in one transaction of the yardstick: as many as the ledger puts into one of its own.
 const CHUNK: usize = 5_000;
 
-type Fault = Box<dyn Error>;
+type Fault = Box<dyn Error + Send + Sync>;
 
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() -> Result<(), Fault> {
@@ -41,6 +42,7 @@ async fn main() -> Result<(), Fault> {
         std::fs::create_dir(&dir)?;
         one_run(&dir, &body, &mut times).await?;
     }
+    times.note("peak memory of this process", mib(memory("VmHWM:")));
     times.print(count);
     Ok(())
 }
@@ -49,7 +51,11 @@ async fn main() -> Result<(), Fault> {
 #[derive(Default)]
 struct Times {
     rows: Vec<(&'static str, Vec<Duration>)>,
+    /// Beside what, how long that took, the median and the longest settle.
+    settles: Vec<(&'static str, Duration, Duration, Duration)>,
     notes: Vec<(&'static str, String)>,
+    /// Listings in the ledger after the polls.
+    listings: usize,
 }
 
 impl Times {
@@ -79,6 +85,12 @@ impl Times {
         for (what, text) in &self.notes {
             println!("{what:<58} {text:>12}");
         }
+        println!(
+            "settles of 1,000 leases beside …             took      median     longest (≤ 60 ms)"
+        );
+        for (what, took, median, longest) in &self.settles {
+            println!("    {what:<36} {took:>9.2?} {median:>9.1?} {longest:>9.1?}");
+        }
         let ratio = |ours: &str, theirs: &str| {
             self.median(ours).as_secs_f64() / self.median(theirs).as_secs_f64()
         };
@@ -103,22 +115,17 @@ const POLL: &str = "poll, 1 % new and 1 % gone";
 const SAME: &str = "poll, same indicators, another body";
 const GOOD: &str = "poll, 304 or the same body";
 const READ: &str = "read every listing for a plan";
-const OPEN: &str = "open, close";
-const SETTLE: &str = "journal + settle of 1,000 leases, nothing else running";
+const OPEN: &str = "open";
+const SETTLE: &str = "settle of 1,000 leases, nothing else running";
+const SWEEP: &str = "sweep with nothing due (≤ 1 ms)";
 
 async fn one_run(dir: &Path, body: &[u32], times: &mut Times) -> Result<(), Fault> {
     let mut yardstick = Yardstick::new(&dir.join("loop.db")).await?;
     times.put(LOOP, yardstick.each_row(INSERT_ROW, body)?);
     let path = dir.join("ledger.db");
     let (ledger, feed) = open(&path).await?;
-    forget_peak();
-    let before = memory("VmRSS:");
     let (cold, _) = record(&ledger, &feed, body, 1).await?;
     times.put(COLD, cold);
-    times.note(
-        "cold load, memory above the start",
-        mib(memory("VmHWM:").saturating_sub(before)),
-    );
     // The first gives every row an end, as a ledger that keeps one in each row has; those after it are what a
     // poll costs such a ledger.
     yardstick.each_row(UPSERT_ROW, body)?;
@@ -133,27 +140,23 @@ async fn one_run(dir: &Path, body: &[u32], times: &mut Times) -> Result<(), Faul
     let (same, _) = record(&ledger, &feed, &body, 100).await?;
     times.put(SAME, same);
     quiet(&ledger, feed.id, times).await?;
-    during_a_load(ledger, &body, times).await?;
+    // Closed, so that the log is folded into the file; with the 1 % that each poll left behind.
+    ledger.close().await;
     let begun = Instant::now();
-    Ledger::open(&path).await?.close().await;
+    let ledger = Ledger::open(&path).await?;
     times.put(OPEN, begun.elapsed());
+    let listings = times.listings.max(1);
+    #[expect(clippy::cast_precision_loss, reason = "a size in bytes")]
+    let size = std::fs::metadata(&path)?.len() as f64 / listings as f64;
+    times.note("file, MB per million listings (≤ 80)", format!("{size:.1}"));
+    beside_others(ledger, &body, times).await?;
     Ok(())
 }
 
 async fn poll(ledger: &Ledger, body: &[u32], hash: u8, times: &mut Times) -> Result<(), Fault> {
     let feed = again(ledger).await?;
-    forget_peak();
-    let before = memory("VmRSS:");
-    let (poll, delta) = record(ledger, &feed, body, hash).await?;
+    let (poll, _) = record(ledger, &feed, body, hash).await?;
     times.put(POLL, poll);
-    times.note(
-        "1 % poll, memory above the start",
-        mib(memory("VmHWM:").saturating_sub(before)),
-    );
-    times.note(
-        "1 % poll, listings changed",
-        format!("{}", delta.added + delta.delisted),
-    );
     Ok(())
 }
 
@@ -179,13 +182,23 @@ async fn quiet(ledger: &Ledger, feed: i64, times: &mut Times) -> Result<(), Faul
         read += chunk.len();
     }
     times.put(READ, begun.elapsed());
-    times.note("listings read", read.to_string());
+    times.listings = read;
     let firewall = firewall(ledger).await?;
     let mut alone = Vec::new();
     for round in 0..20 {
         alone.push(settle(ledger, firewall, round).await?);
     }
     times.put(SETTLE, median(&alone));
+    for _ in 0..20 {
+        let begun = Instant::now();
+        ledger
+            .sweep(
+                UnixTime::from_seconds(NOW),
+                Duration::from_secs(90 * 86_400),
+            )
+            .await?;
+        times.put(SWEEP, begun.elapsed());
+    }
     Ok(())
 }
 
@@ -208,7 +221,7 @@ impl Yardstick {
         let raw = rusqlite::Connection::open(path)?;
         raw.execute_batch(
             "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON;
-             PRAGMA cache_size = -16000; PRAGMA wal_autocheckpoint = 4000;",
+             PRAGMA cache_size = -16000; PRAGMA wal_autocheckpoint = 2000;",
         )?;
         Ok(Self { raw, feed: feed.id })
     }
@@ -228,64 +241,89 @@ impl Yardstick {
     }
 }
 
-/// Settles calls as fast as it can while another feed of the same size is loaded.
-async fn during_a_load(ledger: Ledger, body: &[u32], times: &mut Times) -> Result<(), Fault> {
+/// Settles while another feed of the same size is loaded, while a copy is made, and while that feed is
+/// withdrawn and swept.
+async fn beside_others(ledger: Ledger, body: &[u32], times: &mut Times) -> Result<(), Fault> {
     let name = Name::try_new("second")?;
     let terms = terms();
-    ledger
-        .configure_feeds([
-            (&Name::try_new("bench")?, &terms, String::new()),
-            (&name, &terms, String::new()),
-        ])
-        .await?;
-    let Some(feed) = ledger.feed(&name).await? else {
-        return Err("no second feed".into());
+    let first = Name::try_new("bench")?;
+    let config = [&first, &name].map(|name| (name, &terms, String::new()));
+    ledger.configure_feeds(config).await?;
+    let feed = ledger.feed(&name).await?.ok_or("no second feed")?;
+    let copy = ledger.path().with_extension("copy");
+    let ledger = Arc::new(ledger);
+    let (one, rows) = (ledger.clone(), body.to_vec());
+    let load = async move { record(&one, &feed, &rows, 1).await.map(drop) };
+    times.beside("load of as many", &ledger, load).await?;
+    let one = ledger.clone();
+    let backup = async move {
+        one.backup(&copy).await?;
+        Ok(())
     };
-    let firewall = firewall(&ledger).await?;
-    let ledger = std::sync::Arc::new(ledger);
-    let loading = tokio::spawn({
-        let (ledger, body) = (ledger.clone(), body.to_vec());
-        async move {
-            let begun = Instant::now();
-            let done = record(&ledger, &feed, &body, 1)
-                .await
-                .map_err(|fault| fault.to_string());
-            done.map(|_| begun.elapsed())
+    times.beside("copy", &ledger, backup).await?;
+    let (one, id) = (ledger.clone(), again(&ledger).await?.id);
+    let held = async move {
+        let body = vec![b'x'; 64 << 20];
+        one.hold_snapshot(id, &[9; 32], &body, "it grew", UnixTime::from_seconds(NOW))
+            .await?;
+        Ok(())
+    };
+    times
+        .beside("keeping a held body of 64 MiB", &ledger, held)
+        .await?;
+    let one = ledger.clone();
+    let sweep = async move {
+        one.drop_feed(&name, UnixTime::from_seconds(NOW + 10))
+            .await?;
+        let swept = one
+            .sweep(UnixTime::from_seconds(NOW + 20), Duration::from_secs(5))
+            .await?;
+        if swept.listings == 0 {
+            return Err("nothing was swept".into());
         }
-    });
-    let mut waits = Vec::new();
-    let mut round = 100;
-    while !loading.is_finished() {
-        waits.push(settle(&ledger, firewall, round).await?);
-        round += 1;
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    let load = loading.await??;
-    waits.sort_unstable();
-    times.note("load beside settles", format!("{load:.3?}"));
-    times.note("settles during a load", waits.len().to_string());
-    times.note(
-        "settle during a load, median (journal + settle)",
-        format!("{:.1?}", median(&waits)),
-    );
-    times.note(
-        "settle during a load, longest       (≤ 60 ms)",
-        format!("{:.1?}", waits.last().copied().unwrap_or_default()),
-    );
+        Ok(())
+    };
+    times
+        .beside("withdrawal and sweep of as many", &ledger, sweep)
+        .await?;
     ledger.close().await;
-    let size = std::fs::metadata(ledger.path())?.len();
-    times.note(
-        "file, MB per million listings (≤ 80)",
-        format!("{:.1}", size as f64 / body.len() as f64 / 2.0),
-    );
     Ok(())
 }
 
-async fn settle(ledger: &Ledger, firewall: i64, round: u32) -> Result<Duration, Fault> {
-    let entries: Vec<Entry> = (0..1_000)
-        .map(|n| Entry {
+impl Times {
+    /// Runs `work`, and settles 1,000 leases every 50 ms beside it.
+    async fn beside(
+        &mut self,
+        what: &'static str,
+        ledger: &Arc<Ledger>,
+        work: impl Future<Output = Result<(), Fault>> + Send + 'static,
+    ) -> Result<(), Fault> {
+        let firewall = firewall(ledger).await?;
+        let working = tokio::spawn(async move {
+            let begun = Instant::now();
+            work.await
+                .map(|()| begun.elapsed())
+                .map_err(|fault| fault.to_string())
+        });
+        let mut waits = Vec::new();
+        while !working.is_finished() {
+            waits.push(settle(ledger, firewall, waits.len()).await?);
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        let took = working.await??;
+        let longest = waits.iter().max().copied().unwrap_or_default();
+        self.settles.push((what, took, median(&waits), longest));
+        Ok(())
+    }
+}
+
+/// How long a settle of 1,000 leases waits and works.
+async fn settle(ledger: &Ledger, firewall: i64, round: usize) -> Result<Duration, Fault> {
+    let first = 0x2d00_0000 + u32::try_from(round % 100)? * 1_000;
+    let entries: Vec<Entry> = (first..first + 1_000)
+        .map(|address| Entry {
             list: List::Block,
-            indicator: indicator(0x2d00_0000 + (round % 100) * 1_000 + n),
+            indicator: indicator(address),
             direction: Direction::In,
         })
         .collect();
@@ -430,12 +468,4 @@ fn memory(line: &str) -> u64 {
         })
         .unwrap_or(0)
         << 10
-}
-
-/// Begins a new peak (Linux, `proc(5)`, `clear_refs`).
-fn forget_peak() {
-    let path = PathBuf::from("/proc/self/clear_refs");
-    if let Err(fault) = std::fs::write(path, "5") {
-        println!("the peak of memory cannot be reset: {fault}");
-    }
 }

@@ -3,6 +3,10 @@
 //!
 //! What DESIGN §5 promises is asserted: a bench that ends well has kept it.
 #![allow(clippy::print_stdout, reason = "a bench is there to print")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "it drives processes, and waits for them in the world's own time"
+)]
 
 #[path = "sender/rig.rs"]
 mod rig;

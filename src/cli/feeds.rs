@@ -1,11 +1,13 @@
 //! `feedwall feeds`: what each feed gives. `--json` gives an array of
-//! [`FeedReport`]; `show` gives
+//! [`FeedReport`], each with its [`Share`]; `show` gives
 //! [`FeedDetails`].
 
 use std::ffi::OsString;
 
 use clap::Subcommand;
 
+use crate::plan::shares::Share;
+use crate::stage::memory::shares;
 use crate::status::escape::escape;
 use crate::status::feed::FeedDetails;
 use crate::status::layout::items;
@@ -46,6 +48,15 @@ enum Command {
     Other(Vec<OsString>),
 }
 
+/// A line of `feedwall feeds --json`.
+#[derive(Debug, serde::Serialize)]
+struct WithShare {
+    #[serde(flatten)]
+    report: FeedReport,
+    /// What it is good for; null for a guard list or an allow feed.
+    share: Option<Share>,
+}
+
 pub(super) async fn run(cli: &Cli, args: &Args) -> anyhow::Result<Exit> {
     match &args.command {
         None => all(cli).await,
@@ -64,7 +75,12 @@ async fn all(cli: &Cli) -> anyhow::Result<Exit> {
         feeds.push(FeedReport::gather(ground.ledger(), row).await?);
     }
     if cli.json {
-        print_json(&feeds)?;
+        let mut shares = shares(&ground.ctx, &ground.heard()).await?;
+        let feeds = feeds.into_iter().map(|report| WithShare {
+            share: shares.remove(&report.name),
+            report,
+        });
+        print_json(&feeds.collect::<Vec<_>>())?;
     } else if feeds.is_empty() {
         print("the ledger knows no feed yet: `feedwall run` takes those of the config")?;
     } else {
@@ -81,7 +97,11 @@ async fn all(cli: &Cli) -> anyhow::Result<Exit> {
 async fn show(cli: &Cli, name: &str) -> anyhow::Result<Exit> {
     let ground = Ground::open(cli).await?;
     let row = ground.feed(name).await?;
-    let details = FeedDetails::gather(ground.ledger(), ground.config.as_ref(), row).await?;
+    let share = shares(&ground.ctx, &ground.heard())
+        .await?
+        .remove(&row.name);
+    let config = ground.config.as_ref();
+    let details = FeedDetails::gather(ground.ledger(), config, row, share).await?;
     if cli.json {
         print_json(&details)?;
     } else {

@@ -76,7 +76,8 @@ impl Ledger {
         Ok((withdrawn, to))
     }
 
-    /// Which of `indicators` went when the operator dropped a feed, after `since`.
+    /// What went when the operator dropped a feed, after `since`: of `indicators` those that the feed listed itself, and
+    /// the networks that it listed.
     ///
     /// # Errors
     /// When the ledger cannot be read.
@@ -84,13 +85,13 @@ impl Ledger {
         &self,
         indicators: &[Indicator],
         since: UnixTime,
-    ) -> Result<Vec<Indicator>> {
+    ) -> Result<(Vec<Indicator>, Vec<Indicator>)> {
         let feeds: Vec<(i64, i64)> =
             sqlx::query_as("SELECT id, dropped_at FROM feeds WHERE dropped_at > ?")
                 .bind(since.seconds())
                 .fetch_all(&self.readers)
                 .await?;
-        let mut gone = Vec::new();
+        let (mut gone, mut networks) = (Vec::new(), Vec::new());
         for (feed, at) in feeds {
             let keys: Vec<Vec<u8>> = sqlx::query_scalar(
                 "SELECT key FROM listings WHERE feed_id = ?1 AND delisted_at = ?3 AND expires_at = ?3
@@ -104,9 +105,23 @@ impl Ledger {
             for key in keys {
                 gone.push(Indicator::from_key(&key)?);
             }
+            // The keys of networks begin with the bytes 3 and 4.
+            let keys: Vec<Vec<u8>> = sqlx::query_scalar(
+                "SELECT key FROM listings WHERE feed_id = ?1 AND key >= x'03' AND key < x'05'
+                     AND delisted_at = ?2 AND expires_at = ?2",
+            )
+            .bind(feed)
+            .bind(at)
+            .fetch_all(&self.readers)
+            .await?;
+            for key in keys {
+                networks.push(Indicator::from_key(&key)?);
+            }
         }
-        gone.sort_unstable();
-        gone.dedup();
-        Ok(gone)
+        for found in [&mut gone, &mut networks] {
+            found.sort_unstable();
+            found.dedup();
+        }
+        Ok((gone, networks))
     }
 }

@@ -27,6 +27,7 @@ mod read_back;
 mod recent;
 mod samples;
 mod snapshots;
+mod standing;
 mod story;
 mod sweep;
 mod trials;

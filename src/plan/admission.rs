@@ -3,10 +3,10 @@
 use std::cmp::Reverse;
 use std::collections::HashSet;
 
-use crate::model::{Action, Class, Entry, Lease, List, UnixTime};
+use crate::model::{Action, Class, Entry, Indicator, Lease, List, UnixTime};
 
 use super::cover::Cover;
-use super::desired::by_entry;
+use super::desired::{Candidate, by_entry};
 use super::{FirewallTerms, LeftOut, Quota, Standing, Wanted};
 
 /// The order of admission, best first: score (a holder's counts `margin` more), held, last hit, first
@@ -34,6 +34,8 @@ pub struct Contest<'a, L> {
     ranked: Vec<(Rank, Wanted)>,
     /// Worse than this has no chance.
     bar: Option<Rank>,
+    /// What others hold, what is quarantined and what we hold, sorted: of all else only the score counts.
+    known: std::iter::Peekable<std::vec::IntoIter<(List, &'a Indicator)>>,
     lists: [Networks; 2],
     /// What networks hold that are to have a place themselves.
     inside: Vec<Wanted>,
@@ -100,10 +102,18 @@ pub fn ours(quota: u64, terms: &FirewallTerms, standing: &Standing) -> u64 {
 impl<'a, L: FnMut(LeftOut, &Wanted)> Contest<'a, L> {
     /// Begins a contest; `left` hears of each entry that gets no place, and why.
     pub fn new(terms: &'a FirewallTerms, standing: &'a Standing, left: L, now: UnixTime) -> Self {
+        let entries = standing.leases.iter().map(|lease| &lease.entry);
+        let entries = entries.chain(&standing.foreign);
+        let mut known: Vec<_> = entries
+            .chain(standing.quarantined.keys())
+            .map(|entry| (entry.list, &entry.indicator))
+            .collect();
+        known.sort_unstable();
         Self {
             terms,
             standing,
             now,
+            known: known.into_iter().peekable(),
             margin: margin(terms),
             places: places(terms, standing),
             held: Held::new(standing),
@@ -140,6 +150,29 @@ impl<'a, L: FnMut(LeftOut, &Wanted)> Contest<'a, L> {
             Some(why) => self.leave(why, wanted),
             None => self.rank(wanted, &entry, lease.is_some()),
         }
+    }
+
+    /// Whether what was cleared of `candidate` has no chance at all, and nothing but its score decides that. Candidates
+    /// are asked about in their order, as they are entered.
+    pub(super) fn is_hopeless(&mut self, list: List, candidate: &Candidate) -> bool {
+        let one = (list, &candidate.indicator);
+        while self.known.next_if(|known| *known < one).is_some() {}
+        let Some(bar) = self.bar.filter(|_| !self.standing.unguarded) else {
+            return false;
+        };
+        let networks = list_of(&mut self.lists, list);
+        let class = (list, candidate.indicator.class());
+        if !(bar.0.0 > candidate.score && networks.wanted.is_empty())
+            || self.standing.refused_classes.contains(&class)
+            || self.known.peek() == Some(&one)
+        {
+            return false;
+        }
+        let soonest = self.now.plus(self.terms.min_term);
+        let lasts = |(expires, lapsed): &(UnixTime, bool)| {
+            !lapsed && super::lease::end_time(self.terms, *expires, self.now) >= soonest
+        };
+        candidate.ends.iter().flatten().all(lasts)
     }
 
     /// Ends the contest.

@@ -6,14 +6,14 @@ use crate::model::{Direction, Indicator};
 
 /// Stretches of addresses for each direction, sorted and apart.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Cover {
+pub struct Cover {
     v4: [Vec<(u32, u32)>; 2],
     v6: [Vec<(u128, u128)>; 2],
 }
 
 impl Cover {
     /// Takes in a network; networks come in their order, so that what holds another comes before it.
-    pub(super) fn add(&mut self, network: &Indicator, direction: Direction) {
+    pub fn add(&mut self, network: &Indicator, direction: Direction) {
         match network.net() {
             Some(IpNet::V4(four)) => extend(
                 &mut self.v4[direction as usize],
@@ -30,7 +30,8 @@ impl Cover {
     }
 
     /// Whether networks taken in hold all of `indicator`.
-    pub(super) fn holds(&self, indicator: &Indicator, direction: Direction) -> bool {
+    #[must_use]
+    pub fn holds(&self, indicator: &Indicator, direction: Direction) -> bool {
         match indicator.net() {
             Some(IpNet::V4(four)) => lies_in(
                 &self.v4[direction as usize],
@@ -47,7 +48,8 @@ impl Cover {
     }
 
     /// Whether nothing was taken in.
-    pub(super) fn is_empty(&self) -> bool {
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
         self.v4.iter().all(Vec::is_empty) && self.v6.iter().all(Vec::is_empty)
     }
 }

@@ -179,10 +179,26 @@ impl Candidate {
         left_out: &mut BTreeMap<LeftOut, u64>,
         each: &mut impl FnMut(Wanted, bool),
     ) {
-        let judgement = match list {
+        let judgement = self.judge(list, guards);
+        self.sift_judged(judgement, takes, left_out, each);
+    }
+
+    /// What the guards of a list say.
+    pub(super) fn judge(&self, list: List, guards: &Guards) -> Judgement {
+        match list {
             List::Block => guards.judge(&self.indicator),
             List::Allow => guards.judge_allow(&self.indicator),
-        };
+        }
+    }
+
+    /// As [`Candidate::sift`], once it is judged.
+    pub(super) fn sift_judged(
+        &self,
+        judgement: Judgement,
+        takes: Takes<'_>,
+        left_out: &mut BTreeMap<LeftOut, u64>,
+        each: &mut impl FnMut(Wanted, bool),
+    ) {
         match judgement {
             Judgement::Cleared(cleared) => self.want(cleared, takes, left_out, each),
             Judgement::Carved { pieces, .. } => {
@@ -195,7 +211,8 @@ impl Candidate {
         }
     }
 
-    fn places(&self) -> u64 {
+    /// How many places it wants.
+    pub(super) fn places(&self) -> u64 {
         self.ends.iter().flatten().map(|_| 1).sum()
     }
 

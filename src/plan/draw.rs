@@ -5,8 +5,8 @@ use std::cmp::{Ordering, Reverse};
 use std::collections::{BTreeMap, BinaryHeap};
 use std::net::IpAddr;
 
-use crate::guard::Guards;
-use crate::model::{Class, Direction, List, UnixTime, tags};
+use crate::guard::{Guards, Judgement};
+use crate::model::{Class, Direction, Indicator, List, UnixTime, tags};
 
 use super::admission::Contest;
 use super::desired::{Takes, by_entry, join_same, leave_out};
@@ -104,6 +104,14 @@ impl Pass<'_> {
         contest: &mut Contest<'_, L>,
     ) {
         for candidate in candidates {
+            let judgement = candidate.judge(self.list, self.guards);
+            if extra.is_past(&candidate.indicator)
+                && self.lets_through(&judgement)
+                && contest.is_hopeless(self.list, &candidate)
+            {
+                leave_out(self.left_out, LeftOut::Quota, candidate.places());
+                continue;
+            }
             let each = &mut |mut wanted: Wanted, _| {
                 while let Some(before) = extra.next_before(&wanted) {
                     contest.enter(before);
@@ -111,7 +119,7 @@ impl Pass<'_> {
                 extra.join(&mut wanted);
                 contest.enter(wanted);
             };
-            candidate.sift(self.list, self.guards, self.takes, self.left_out, each);
+            candidate.sift_judged(judgement, self.takes, self.left_out, each);
         }
         while let Some(wanted) = extra.next() {
             contest.enter(wanted);
@@ -124,8 +132,21 @@ impl Pass<'_> {
         contest: &mut Contest<'_, L>,
     ) {
         for candidate in candidates {
+            let judgement = candidate.judge(self.list, self.guards);
+            if self.lets_through(&judgement) && contest.is_hopeless(self.list, &candidate) {
+                leave_out(self.left_out, LeftOut::Quota, candidate.places());
+                continue;
+            }
             let each = &mut |wanted, _| contest.enter(wanted);
-            candidate.sift(self.list, self.guards, self.takes, self.left_out, each);
+            candidate.sift_judged(judgement, self.takes, self.left_out, each);
+        }
+    }
+
+    /// Whether guards and config let all of it through.
+    fn lets_through(&self, judgement: &Judgement) -> bool {
+        match judgement {
+            Judgement::Cleared(one) => self.takes.accept.contains(&one.indicator().class()),
+            _ => false,
         }
     }
 }
@@ -157,6 +178,12 @@ impl Extra {
     fn next(&mut self) -> Option<Wanted> {
         let next = self.take();
         std::mem::replace(&mut self.next, next)
+    }
+
+    /// Whether all that is left comes behind `indicator`.
+    fn is_past(&self, indicator: &Indicator) -> bool {
+        let next = self.next.as_ref();
+        next.is_none_or(|next| next.cleared.indicator() > indicator)
     }
 
     /// The next, if it stands before `wanted`.

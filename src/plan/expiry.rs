@@ -4,6 +4,10 @@ use std::time::Duration;
 
 use crate::model::{Class, Directions, FeedTerms, Indicator, Listing, Mode, UnixTime, spread};
 
+/// What ended longer ago than this is of no interest: an entry stands longer than its listing by no more than a step of
+/// the grid, which is a day at most.
+pub const LOOK_BACK: Duration = Duration::from_secs(86_400);
+
 /// What a feed's listings are judged by.
 #[derive(Clone, Debug)]
 pub struct FeedFacts {
@@ -105,7 +109,8 @@ impl FeedFacts {
     fn worth(&self, expires: UnixTime, weight: u8, grid: Duration, now: UnixTime) -> Option<Worth> {
         let lapsed = expires <= now;
         let fading = expires.round_up(grid) > now;
-        let patient = self.patience_until.is_some_and(|until| until > now);
+        let patient =
+            self.patience_until.is_some_and(|until| until > now) && expires.plus(LOOK_BACK) > now;
         if lapsed && !(fading || patient) {
             return None;
         }

@@ -20,6 +20,8 @@ pub struct Source<'a> {
 /// Candidates in the indicators' order.
 pub struct Merge<'a> {
     cursors: Vec<Cursor<'a>>,
+    /// The beginning of each cursor's key, which most often decides alone; the highest number at the end.
+    heads: Vec<u64>,
     grid: Duration,
     now: UnixTime,
 }
@@ -56,11 +58,29 @@ impl<'a> Merge<'a> {
                 plain: worth_of_plain(source.facts, grid, now),
             }
         };
+        let cursors: Vec<Cursor<'_>> = sources.iter().map(cursor).collect();
         Self {
-            cursors: sources.iter().map(cursor).collect(),
+            heads: cursors.iter().map(Cursor::head).collect(),
+            cursors,
             grid,
             now,
         }
+    }
+
+    /// The least key at hand.
+    fn least(&self) -> Option<Key<'a>> {
+        let head = *self.heads.iter().min()?;
+        let at_head = || {
+            let both = self.heads.iter().zip(&self.cursors);
+            both.filter(move |(one, _)| **one == head)
+                .filter_map(|(_, cursor)| cursor.key)
+        };
+        let first = at_head().next()?;
+        // The head of an IPv4 address is all of its key.
+        if first.is_whole() {
+            return Some(first);
+        }
+        at_head().min()
     }
 }
 
@@ -70,11 +90,11 @@ impl Iterator for Merge<'_> {
     fn next(&mut self) -> Option<Candidate> {
         loop {
             // A handful of feeds: looking at each costs less than a heap.
-            let least = self.cursors.iter().filter_map(|one| one.key).min()?;
+            let least = self.least()?;
             let mut indicator: Option<Indicator> = None;
             let mut sum: Option<Sum> = None;
-            for cursor in &mut self.cursors {
-                if cursor.key != Some(least) {
+            for (head, cursor) in self.heads.iter_mut().zip(&mut self.cursors) {
+                if *head != least.head() || !(least.is_whole() || cursor.key == Some(least)) {
                     continue;
                 }
                 let known = match indicator.take() {
@@ -82,7 +102,7 @@ impl Iterator for Merge<'_> {
                     None => match least.indicator() {
                         Some(indicator) => indicator,
                         None => {
-                            cursor.step();
+                            *head = cursor.step();
                             continue;
                         }
                     },
@@ -97,7 +117,7 @@ impl Iterator for Merge<'_> {
                     );
                 }
                 indicator = Some(known);
-                cursor.step();
+                *head = cursor.step();
             }
             if let Some((sum, indicator)) = sum.zip(indicator) {
                 return Some(sum.candidate(indicator));
@@ -126,8 +146,14 @@ impl Cursor<'_> {
         (listing.indicator, worth.map(|worth| (first_listed, worth)))
     }
 
-    fn step(&mut self) {
+    /// Goes on to the next row; the beginning of its key.
+    fn step(&mut self) -> u64 {
         self.row += 1;
         self.key = (self.row < self.end).then(|| self.source.sheet.key(self.row));
+        self.head()
+    }
+
+    fn head(&self) -> u64 {
+        self.key.map_or(u64::MAX, Key::head)
     }
 }

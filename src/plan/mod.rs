@@ -7,13 +7,14 @@
 
 pub mod admission;
 pub mod batch;
-mod cover;
+pub mod cover;
 pub mod desired;
 pub mod draw;
 pub mod drift;
 pub mod expiry;
 pub mod lease;
 pub mod merge;
+pub mod shares;
 pub mod sheet;
 pub mod trial;
 

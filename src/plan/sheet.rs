@@ -189,6 +189,34 @@ impl Sheet {
         Key { head, rest }
     }
 
+    /// The row of an indicator.
+    #[must_use]
+    pub fn find(&self, indicator: &Indicator) -> Option<usize> {
+        let mut key = Vec::with_capacity(32);
+        indicator.write_key(&mut key);
+        let (head, rest) = split(&key);
+        let sought = Key { head, rest };
+        let first = self.heads.partition_point(|one| *one < head);
+        let same = self.heads.get(first..)?;
+        let count = same.partition_point(|one| *one == head);
+        let (mut low, mut high) = (first, first + count);
+        while low < high {
+            let middle = low.midpoint(high);
+            match self.key(middle).cmp(&sought) {
+                Ordering::Less => low = middle + 1,
+                Ordering::Equal => return Some(middle),
+                Ordering::Greater => high = middle,
+            }
+        }
+        None
+    }
+
+    /// Where [`Sheet::is_plain`] may begin to walk for `row`.
+    #[must_use]
+    pub fn words_from(&self, row: usize) -> usize {
+        self.words.partition_point(|one| (one.row as usize) < row)
+    }
+
     /// The first row whose key has this tag or a higher one.
     #[must_use]
     pub fn first_of(&self, tag: u8) -> usize {
@@ -245,6 +273,18 @@ impl Sheet {
 }
 
 impl Key<'_> {
+    /// Its first eight bytes.
+    #[must_use]
+    pub fn head(self) -> u64 {
+        self.head
+    }
+
+    /// Whether the head is all there is of it, as of an IPv4 address.
+    #[must_use]
+    pub fn is_whole(self) -> bool {
+        self.head >> 56 == IPV4
+    }
+
     /// The indicator; `None` for bytes that no indicator gave.
     #[must_use]
     pub fn indicator(self) -> Option<Indicator> {
@@ -262,12 +302,6 @@ impl Key<'_> {
             key.iter().position(|byte| *byte == 0).unwrap_or(key.len())
         });
         Indicator::from_own_key(key.get(..length)?)
-    }
-
-    /// Whether `self` stands before `other`.
-    #[must_use]
-    pub fn compare(self, other: Self) -> Ordering {
-        self.cmp(&other)
     }
 }
 
@@ -394,10 +428,14 @@ mod tests {
         #[test]
         fn a_sheet_gives_back_what_it_was_given(all in listings()) {
             let sheet = sheet(&all);
-            prop_assert_eq!(sheet.listings().collect::<Vec<_>>(), all);
+            prop_assert_eq!(&sheet.listings().collect::<Vec<_>>(), &all);
             for row in 1..sheet.len() {
                 prop_assert!(sheet.key(row - 1) < sheet.key(row));
             }
+            for (row, listing) in all.iter().enumerate() {
+                prop_assert_eq!(sheet.find(&listing.indicator), Some(row));
+            }
+            prop_assert_eq!(sheet.find(&Indicator::try_new("a.other.com").unwrap()), None);
             let networks = sheet.first_of(3);
             for row in 0..sheet.len() {
                 let is_address = matches!(sheet.key(row).indicator(), Some(Indicator::Address(_)));

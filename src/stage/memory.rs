@@ -1,7 +1,7 @@
 //! What a daemon keeps in memory between two plans: the feeds' sheets and the guards, which a change renews in part, and
 //! the last plan, which stays while nothing changes. A restart makes all of it anew from the ledger.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,16 +14,13 @@ use crate::parse::Reach;
 use crate::plan::Plan;
 use crate::plan::desired::Candidate;
 use crate::plan::draw::Sheets;
-use crate::plan::expiry::FeedFacts;
+use crate::plan::expiry::{FeedFacts, LOOK_BACK};
 use crate::plan::merge::{Merge, Source};
+use crate::plan::shares::{self, Share};
 use crate::plan::sheet::Sheet;
 
 use super::replan::{GuardMaterial, Heard, facts};
 use super::{Context, StageError};
-
-/// What had ended so long ago is not read: a plan looks back one step of its grid, which is a day at most, and no entry
-/// stands longer than its listing by more than that.
-const LOOK_BACK: Duration = Duration::from_secs(86_400);
 
 /// A plan is believed for so long while nothing changes. What depends on the time and is due at no stated moment, such
 /// as the brake's 24 h, is looked at again as often.
@@ -248,6 +245,30 @@ impl Listed {
             .map(|(facts, sheet)| Source { sheet, facts })
             .collect()
     }
+}
+
+/// What each feed that blocks is good for, by name.
+///
+/// # Errors
+/// When the ledger cannot be read.
+pub async fn shares(ctx: &Context, heard: &Heard) -> Result<BTreeMap<Name, Share>, StageError> {
+    let now = ctx.clock.now();
+    let mut feeds = Vec::new();
+    let blocks = |row: &FeedRow| row.role == Role::Feed && row.terms.list == List::Block;
+    for row in ctx.ledger.feeds().await?.into_iter().filter(blocks) {
+        let sheet = Kept::default().sheet(ctx, &row, now).await?;
+        feeds.push((row.name.clone(), facts(&row, heard), sheet));
+    }
+    let standing = ctx.ledger.blocked(now).await?.into_iter();
+    let standing = standing.map(|(indicator, hits)| shares::Standing { indicator, hits });
+    let standing: Vec<shares::Standing> = standing.collect();
+    let sources: Vec<Source<'_>> = feeds
+        .iter()
+        .map(|(_, facts, sheet)| Source { sheet, facts })
+        .collect();
+    let shares = shares::shares(&sources, &standing, now);
+    let names = feeds.iter().map(|(name, ..)| name.clone());
+    Ok(names.zip(shares).collect())
 }
 
 /// The guards with what the allow feeds and guard lists say now, for a command that judges for itself.

@@ -7,7 +7,8 @@ use crate::config::{Config, Firewall};
 use crate::guard::{self, AllowFile, GuardSet, Guards, Material, OwnGround};
 use crate::guard::{Judgement, Strike};
 use crate::ledger::{FeedRow, FirewallRow, LEARNED_FOR, PlanSummary};
-use crate::model::{Action, Class, Entry, Indicator, Lease, List, UnixTime};
+use crate::model::{Action, Class, Direction, Entry, Indicator, Lease, List, UnixTime};
+use crate::plan::cover::Cover;
 use crate::plan::desired::{Candidate, Takes, desired};
 use crate::plan::draw::draw;
 use crate::plan::expiry::FeedFacts;
@@ -386,8 +387,16 @@ async fn by_dropped_feeds(
         .iter()
         .map(|lease| lease.entry.indicator.clone())
         .collect();
-    let gone = ctx.ledger.dropped(&indicators, since).await?;
-    let is_gone = |lease: &&Lease| gone.binary_search(&lease.entry.indicator).is_ok();
+    let (gone, networks) = ctx.ledger.dropped(&indicators, since).await?;
+    // A piece of a carved network, or an address of one that went in as such.
+    let mut held = Cover::default();
+    for network in &networks {
+        held.add(network, Direction::Out);
+    }
+    let is_gone = |lease: &&Lease| {
+        let one = &lease.entry.indicator;
+        gone.binary_search(one).is_ok() || held.holds(one, Direction::Out)
+    };
     Ok(leases
         .iter()
         .filter(is_gone)

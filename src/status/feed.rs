@@ -8,6 +8,7 @@ use crate::config::Config;
 use crate::ledger::{BY_HAND, ClassCount, FeedRow, Ledger, LedgerError};
 use crate::model::{Class, Direction, FeedTerms, List, Mode, OnDelist, UnixTime};
 use crate::parse::Format;
+use crate::plan::shares::Share;
 
 use super::escape::escape;
 use super::layout::{count, heading, items, warn};
@@ -38,6 +39,8 @@ pub struct FeedDetails {
     pub brakes: Option<Brakes>,
     /// What it lists, and what it listed, by class.
     pub by_class: BTreeMap<Class, ClassCount>,
+    /// What it is good for; null for a guard list or an allow feed.
+    pub share: Option<Share>,
     /// Attempts so far.
     pub polls: u64,
     /// SHA-256 of the recorded body.
@@ -72,6 +75,7 @@ impl FeedDetails {
         ledger: &Ledger,
         config: Option<&Config>,
         row: FeedRow,
+        share: Option<Share>,
     ) -> Result<Self, LedgerError> {
         let named = |config: &Config| config.polled().find(|feed| feed.name == row.name).cloned();
         let feed = config.and_then(named);
@@ -99,6 +103,7 @@ impl FeedDetails {
             on_delist,
             max_age_s: max_age.map(|age| age.as_secs()),
             by_class,
+            share,
             polls: row.polls,
             body_sha256: row.body_sha256.as_ref().map(hex::encode),
             etag: row.validators.etag.clone(),
@@ -128,6 +133,9 @@ impl FeedDetails {
             ));
         }
         rows.push(("lists", self.lists()));
+        if let Some(share) = &self.share {
+            rows.push(("of use", of_use(share)));
+        }
         rows.push(("terms", self.terms()));
         if let Some(brakes) = &self.brakes {
             rows.push(("held if", brakes.text(report.mode)));
@@ -252,6 +260,30 @@ impl FeedDetails {
             span(report.ttl())
         )
     }
+}
+
+/// What a feed is good for, in words.
+fn of_use(share: &Share) -> String {
+    let Share {
+        lists,
+        alone,
+        shared,
+        blocked,
+        hits,
+    } = share;
+    let on_lists = match blocked {
+        0 => "nothing stands on a firewall's list on its word".to_owned(),
+        1 => "1 stands on a firewall's list on its word".to_owned(),
+        more => format!("{more} stand on a firewall's list on its word"),
+    };
+    let hits = match (blocked, hits) {
+        (0, _) => String::new(),
+        (_, 0) => ", not hit as far as was read back".to_owned(),
+        (_, hits) => format!(", hit {}", count(*hits, "time", "times")),
+    };
+    format!(
+        "of {lists} listed now {alone} by no other feed, {shared} by others too; {on_lists}{hits}"
+    )
 }
 
 impl Brakes {

@@ -411,7 +411,7 @@ name = "prod"
             .await
             .unwrap()
             .unwrap();
-        let details = FeedDetails::gather(&fixture.ledger, Some(&config), row)
+        let details = FeedDetails::gather(&fixture.ledger, Some(&config), row, None)
             .await
             .unwrap();
         let text = details.text(NOW);

@@ -124,8 +124,8 @@ async fn a_dropped_feed_is_withdrawn_at_once_and_read_anew() {
         indicator("11.0.0.1"),
         indicator("9.9.9.9"),
     ];
-    assert_eq!(ledger.dropped(&some, at(19)).await.unwrap(), some[..2]);
-    assert_eq!(ledger.dropped(&some, at(20)).await.unwrap(), []);
+    assert_eq!(ledger.dropped(&some, at(19)).await.unwrap().0, some[..2]);
+    assert_eq!(ledger.dropped(&some, at(20)).await.unwrap().0, []);
     assert!(ledger.held_body(feed.id).await.unwrap().is_none());
     assert_eq!(ledger.drop_feed(&name("a"), at(30)).await.unwrap(), Some(0));
     assert_eq!(ledger.poll_records("a", fewer, 40).await.relisted, 12_000);

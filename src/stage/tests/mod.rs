@@ -1,7 +1,9 @@
 //! Feeds and guard lists from a file or a server to the ledger and into plans, with time standing still.
 
 mod guard_lists;
+mod model;
 mod polls;
+mod sequences;
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -299,6 +299,12 @@ impl Scene<'_> {
                 format!("its listings end {ends}, too soon to add it"),
             );
         }
+        if let Some(network) = self.holder(entry) {
+            return (
+                Fate::Covered,
+                format!("{network} holds it, and is on the list"),
+            );
+        }
         if let Some(why) = self
             .contest
             .as_ref()
@@ -311,6 +317,20 @@ impl Scene<'_> {
             return (Fate::UnderTrial, text.to_owned());
         }
         (Fate::Pending, self.pending())
+    }
+
+    /// A network that stands on the list, is wanted there, and holds `entry`.
+    fn holder(&self, entry: &Entry) -> Option<&Indicator> {
+        let stands = |held: &&Entry| {
+            held.list == entry.list
+                && held.direction == entry.direction
+                && held.indicator != entry.indicator
+                && held.indicator.net().is_some()
+                && holds(&held.indicator, &entry.indicator)
+                && self.wanted.iter().any(|wanted| wanted.entry() == **held)
+        };
+        let leases = self.leases.iter().map(|row| &row.lease.entry);
+        leases.filter(stands).map(|held| &held.indicator).next()
     }
 
     fn quarantine_of(&self, entry: &Entry) -> Option<&Quarantined> {

@@ -157,6 +157,8 @@ pub enum Fate {
     ClassRefused,
     /// Its score is too low for a place.
     Quota,
+    /// A network on the list holds it, so that it needs no place of its own.
+    Covered,
     /// It would end too soon to be worth a call.
     EndsTooSoon,
     /// The operator took everything back.
