@@ -187,8 +187,38 @@ impl<'a, L: FnMut(LeftOut, &Wanted)> Contest<'a, L> {
         Admitted { wanted, covered }
     }
 
-    /// What no network holds that got a place takes part after all; the networks keep theirs.
+    /// What no network holds that got a place takes part after all. It may take the place of a network, and then what
+    /// that one held takes part too, until nothing more comes free: so that the same contest, held again over what
+    /// then stands, ends the same.
     fn settle_networks(&mut self, covered: &mut HashSet<Entry>) {
+        loop {
+            let mut admitted = self.admitted_networks();
+            let mut is_free = |wanted: &mut Wanted| {
+                let entry = wanted.entry();
+                !is_inside(list_of(&mut admitted, entry.list), &entry)
+            };
+            let free: Vec<Wanted> = self.inside.extract_if(.., &mut is_free).collect();
+            if free.is_empty() {
+                break;
+            }
+            for wanted in free {
+                let entry = wanted.entry();
+                let is_held = find(self.standing, &entry).is_some();
+                self.rank(wanted, &entry, is_held);
+            }
+            self.cut();
+        }
+        for wanted in std::mem::take(&mut self.inside) {
+            (self.left)(LeftOut::Covered, &wanted);
+            let entry = wanted.entry();
+            if find(self.standing, &entry).is_some() {
+                covered.insert(entry);
+            }
+        }
+    }
+
+    /// What the networks hold that have a place as things are.
+    fn admitted_networks(&self) -> [Cover; 2] {
         let mut networks: Vec<&Wanted> = self
             .ranked
             .iter()
@@ -201,33 +231,7 @@ impl<'a, L: FnMut(LeftOut, &Wanted)> Contest<'a, L> {
             let cover = list_of(&mut admitted, network.cleared.list());
             cover.add(network.cleared.indicator(), network.direction);
         }
-        let mut free = Vec::new();
-        for wanted in std::mem::take(&mut self.inside) {
-            let entry = wanted.entry();
-            let cover = list_of(&mut admitted, entry.list);
-            if is_inside(cover, &entry) {
-                (self.left)(LeftOut::Covered, &wanted);
-                if find(self.standing, &entry).is_some() {
-                    covered.insert(entry);
-                }
-            } else {
-                free.push((entry, wanted));
-            }
-        }
-        if free.is_empty() {
-            return;
-        }
-        for (rank, wanted) in &mut self.ranked {
-            if wanted.cleared.indicator().class() == Class::Network {
-                rank.0 = Reverse(u32::MAX);
-            }
-        }
-        self.bar = None;
-        for (entry, wanted) in free {
-            let is_held = find(self.standing, &entry).is_some();
-            self.rank(wanted, &entry, is_held);
-        }
-        self.cut();
+        admitted
     }
 
     /// Why an entry takes no part: a guard list unheard, others hold it, the cloud refuses it, it has lapsed or ends too

@@ -12,7 +12,7 @@ use super::routes::{json, refusal};
 use super::{Desk, ServeError};
 
 /// A story takes as long as reading the guard lists does.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// No indicator is longer, and nobody writes a longer URL by hand.
 const LONGEST: usize = 2048;

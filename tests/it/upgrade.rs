@@ -64,7 +64,7 @@ async fn a_ledger_of_every_schema_opens_with_what_it_holds() {
         rig.config(&feed, "accept = [\"ipv4\", \"domain\"]\nquota = 20_000");
         // The rows are from a day that moves away: nothing of them may be swept.
         let config = fs::read_to_string(rig.path("feedwall.toml")).unwrap();
-        let config = config.replace("[ledger]\n", "[ledger]\nkeep_history = \"36500d\"\n");
+        let config = config.replace("[ledger]\n", "[ledger]\nkeep_history = \"3650d\"\n");
         rig.write("feedwall.toml", &config);
         ledger_of(&rig.ledger_path(), count).await;
         if count < all {

@@ -161,10 +161,6 @@ impl Browser {
     }
 
     /// Waits until an expression is true.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "this thread waits for a browser, which knows no held time"
-    )]
     pub fn until(&mut self, expression: &str) {
         let deadline = Instant::now() + LONGEST;
         while self.value(expression) != true {
