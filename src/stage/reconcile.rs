@@ -206,7 +206,7 @@ pub async fn turn(
     Ok(summary)
 }
 
-/// A list on which so much stands has at least so many places, whatever a refusal taught while calls had no answer.
+/// A list on which so much stands has at least so many places, whatever a refusal taught while calls had no clear answer.
 async fn has_places(
     ctx: &Context,
     link: &Link,

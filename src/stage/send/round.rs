@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use crate::cloud::{Keys, Limiter};
 use crate::firewall::Upshot;
 use crate::ledger::Outcome;
-use crate::model::{Action, UnixTime};
+use crate::model::UnixTime;
 use crate::plan::{Batch, Suspects};
 use crate::stage::{Context, StageError, replan};
 
@@ -179,11 +179,7 @@ impl Round<'_> {
         let now = self.ctx.clock.now();
         let counts = self.ctx.ledger.lease_counts(self.link.id, now).await?;
         let row = replan::row(self.ctx, &self.link.config).await?;
-        // What failed without a reason may stand there all the same.
-        let suspects = self.ctx.ledger.suspects(self.link.id).await?.entries;
-        let perhaps = suspects.values().filter(|(_, tried)| *tried == Action::Add);
-        let held = counts.held + perhaps.count() as u64;
-        let places = held + row.foreign + no_room_for / 2;
+        let places = counts.held + row.foreign + no_room_for / 2;
         let places = i64::try_from(places).unwrap_or(i64::MAX);
         Ok(self
             .ctx

@@ -20,7 +20,7 @@ const AT_ONCE: usize = 8;
 /// What runs with every test: each kind of cloud.
 const SEEDS: [u64; 6] = [0, 1, 2, 3, 4, 5];
 
-/// What failed once: 34 learned too small a quota, for entries under trial stood there and were not counted.
+/// What failed once: 34 kept a quota that was learned too small, for entries under trial stood there uncounted.
 const FAILED_ONCE: [u64; 1] = [34];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
