@@ -43,7 +43,7 @@ const ENDLESS: &str = "HTTP/1.1 200 OK\r\n\r\n";
 const CASES: &[Case] = &[
     Case {
         name: "drip",
-        keys: "",
+        keys: "timeout = \"8s\"",
         answer: || Answer::Endless(ENDLESS, b"1".to_vec(), Duration::from_millis(50)),
         sentence: "was not whole after 8s",
     },
@@ -187,13 +187,16 @@ struct Publisher {
 
 impl Publisher {
     async fn start() -> Self {
+        // Made before anybody waits for them: packing a bomb takes a busy machine a while.
+        let answers: Arc<Vec<Answer>> =
+            Arc::new(CASES.iter().map(|case| (case.answer)()).collect());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let hostile = Arc::new(AtomicBool::new(false));
         let turned = hostile.clone();
         let accepting = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(answer(stream, turned.clone()));
+                tokio::spawn(answer(stream, turned.clone(), answers.clone()));
             }
         });
         Self {
@@ -207,7 +210,7 @@ impl Publisher {
         let feed = |case: &Case| {
             let (name, keys) = (case.name, case.keys);
             format!(
-                "[[feed]]\nname = \"{name}\"\nurl = \"{}/{name}\"\ntimeout = \"8s\"\n{keys}\n",
+                "[[feed]]\nname = \"{name}\"\nurl = \"{}/{name}\"\n{keys}\n",
                 self.url
             )
         };
@@ -221,7 +224,7 @@ impl Drop for Publisher {
     }
 }
 
-async fn answer(mut stream: TcpStream, hostile: Arc<AtomicBool>) {
+async fn answer(mut stream: TcpStream, hostile: Arc<AtomicBool>, answers: Arc<Vec<Answer>>) {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         match stream.read_u8().await {
@@ -231,31 +234,32 @@ async fn answer(mut stream: TcpStream, hostile: Arc<AtomicBool>) {
     }
     let head = String::from_utf8(head).unwrap();
     let path = head.split(' ').nth(1).unwrap_or_default();
-    let case = CASES.iter().find(|case| case.name == &path[1..]).unwrap();
-    let good = match case.keys {
+    let at = CASES.iter().position(|case| case.name == &path[1..]);
+    let good = match CASES[at.unwrap()].keys {
         "format = \"json\"" => good_json(),
         _ => good(),
     };
+    let good = ok(good.as_bytes());
     let answer = match hostile.load(Ordering::Relaxed) {
-        true => tokio::task::spawn_blocking(case.answer).await.unwrap(),
-        false => ok(good.as_bytes()),
+        true => &answers[at.unwrap()],
+        false => &good,
     };
     // Whoever has heard enough hangs up.
     match answer {
         Answer::All(bytes) => {
-            let _ = stream.write_all(&bytes).await;
+            let _ = stream.write_all(bytes).await;
             let _ = stream.shutdown().await;
         }
         Answer::Reset(bytes) => {
-            let _ = stream.write_all(&bytes).await;
+            let _ = stream.write_all(bytes).await;
             // What was sent must arrive before the reset, which would overtake it.
             tokio::time::sleep(Duration::from_millis(200)).await;
             let _ = stream.set_zero_linger();
         }
         Answer::Endless(head, piece, pause) => {
             let _ = stream.write_all(head.as_bytes()).await;
-            while stream.write_all(&piece).await.is_ok() {
-                tokio::time::sleep(pause).await;
+            while stream.write_all(piece).await.is_ok() {
+                tokio::time::sleep(*pause).await;
             }
         }
     }
@@ -338,7 +342,7 @@ async fn whatever_a_publisher_does_what_was_listed_stays() {
     }
     let ended = run.end().await.exits(3);
     println!("{:?}, at most {peak} KiB", ended.took);
-    assert!(ended.took < Duration::from_secs(60), "{:?}", ended.took);
+    assert!(ended.took < Duration::from_secs(120), "{:?}", ended.took);
     // The 50 MB of one line are held for an approval, and pass through the memory a few times on their way there.
     assert!(peak < 400 << 10, "{peak} KiB");
 
