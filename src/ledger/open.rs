@@ -70,8 +70,6 @@ impl Ledger {
         let options = SqliteConnectOptions::new()
             .filename(path)
             .create_if_missing(create)
-            // Only a file that is being made takes this: what is swept goes back to the disk, some pages at a time.
-            .auto_vacuum(SqliteAutoVacuum::Incremental)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Normal)
             .foreign_keys(true)
@@ -79,6 +77,12 @@ impl Ledger {
             .statement_cache_capacity(200)
             .pragma("wal_autocheckpoint", CHECKPOINT)
             .pragma("journal_size_limit", LOG_LIMIT);
+        // Only a file that is being made takes this, and to tell it to another writes to it: what is swept goes back to
+        // the disk, some pages at a time.
+        let options = match header(path) {
+            Ok(Header::Empty) => options.auto_vacuum(SqliteAutoVacuum::Incremental),
+            _ => options,
+        };
         let writer = pool(1)
             .acquire_timeout(Duration::from_secs(600))
             .after_release(|connection, _| Box::pin(is_usable(connection)))

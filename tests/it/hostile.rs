@@ -247,7 +247,11 @@ async fn answer(mut stream: TcpStream, hostile: Arc<AtomicBool>, answers: Arc<Ve
     // Whoever has heard enough hangs up.
     match answer {
         Answer::All(bytes) => {
-            let _ = stream.write_all(bytes).await;
+            // Said, so that nobody sends the next request on a connection that is about to be closed.
+            let line = bytes.iter().position(|byte| *byte == b'\n').unwrap() + 1;
+            let (status, rest) = bytes.split_at(line);
+            let said = [status, b"Connection: close\r\n", rest].concat();
+            let _ = stream.write_all(&said).await;
             let _ = stream.shutdown().await;
         }
         Answer::Reset(bytes) => {

@@ -37,12 +37,3 @@ pub async fn until(
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }
-
-/// The same for a thing that must go on not happening for a while.
-pub async fn never(what: &str, during: Duration, mut happened: impl FnMut() -> bool) {
-    let end = Instant::now() + during;
-    while Instant::now() < end {
-        assert!(!happened(), "within {during:?} it happened that {what}");
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-}
