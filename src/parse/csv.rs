@@ -19,9 +19,16 @@ pub(super) fn parse(recipe: &Recipe, text: Text<'_>, out: &mut Out<'_>) -> io::R
         open: VecDeque::new(),
         held: 0,
     };
+    let ends_surely = text.ends_surely;
     each_line(text, out, |out, line| {
         table.line(out, line.place, line.bytes)
     })?;
+    if !ends_surely {
+        // The quote may have closed in what did not come: then these lines are the inside of a cell, and no rows.
+        for (place, bytes) in table.open.drain(..) {
+            out.reject(place, &bytes, Reason::CutShort);
+        }
+    }
     while !table.open.is_empty() {
         table.give_up(out);
     }

@@ -25,10 +25,18 @@ fn recipe(indicator: Take) -> Recipe {
 }
 
 fn kept(recipe: &Recipe, body: &str) -> (Vec<String>, Vec<(u64, Reason)>, Tally) {
+    kept_of(recipe, body, true)
+}
+
+fn kept_of(
+    recipe: &Recipe,
+    body: &str,
+    ends_surely: bool,
+) -> (Vec<String>, Vec<(u64, Reason)>, Tally) {
     let mut kept = Kept::default();
     let text = Text {
         body: &mut body.as_bytes(),
-        ends_surely: true,
+        ends_surely,
     };
     let tally = read(recipe, text, &mut kept).unwrap();
     (kept.0, kept.1, tally)
@@ -144,6 +152,19 @@ fn a_quoted_cell_may_go_on_over_lines_and_an_open_one_costs_its_line_alone() {
 }
 
 /// Each of these once asked for the square of the body's length.
+#[test]
+fn the_inside_of_a_cell_is_no_row_where_the_body_may_go_on() {
+    let recipe = recipe(Take::One(name("ip")));
+    let body = "ip,why\n45.155.205.7,\"seen\n45.155.206.8,with\n";
+    let (indicators, rejects, _) = kept_of(&recipe, body, false);
+    assert!(indicators.is_empty(), "{indicators:?}");
+    assert_eq!(rejects, [(2, Reason::CutShort), (3, Reason::CutShort)]);
+    // Where it surely ends, the quote never closes, and costs its own line alone.
+    let (indicators, rejects, _) = kept(&recipe, body);
+    assert_eq!(indicators, ["45.155.206.8"]);
+    assert_eq!(rejects, [(2, Reason::Quotes)]);
+}
+
 #[test]
 fn quotes_that_mean_harm_are_read_in_linear_time() {
     let recipe = recipe(Take::One(Column::Number(1)));
