@@ -1,7 +1,5 @@
 //! One signed call: one attempt, one signature, one permit.
 
-use std::error::Error as _;
-use std::io;
 use std::time::Duration;
 
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HOST, HeaderMap, HeaderValue};
@@ -271,36 +269,14 @@ fn settle(permit: Permit, broken: Broken) -> Answer {
         permit.unsent();
         return Answer::NotSent { why };
     }
-    if heard || ended_by_the_other_side(&fault) {
+    // A connection that was closed without an answer is no word of the server's: something on the way may have closed
+    // it, and carry the call on.
+    if heard {
         permit.answered();
     } else {
         permit.lost();
     }
     Answer::NoAnswer { why }
-}
-
-/// Whether the other side ended the connection, so that nothing of ours can arrive there any more.
-///
-/// Our own timeout and the kernel's (no route, no acknowledgement) are no word of the other side.
-fn ended_by_the_other_side(fault: &reqwest::Error) -> bool {
-    if fault.is_timeout() {
-        return false;
-    }
-    let mut cause = fault.source();
-    while let Some(error) = cause {
-        if let Some(fault) = error.downcast_ref::<io::Error>() {
-            return matches!(
-                fault.kind(),
-                io::ErrorKind::ConnectionReset
-                    | io::ErrorKind::ConnectionAborted
-                    | io::ErrorKind::BrokenPipe
-                    | io::ErrorKind::UnexpectedEof
-            );
-        }
-        cause = error.source();
-    }
-    // Without a fault of the socket it is one of what was read: an end too early, or no HTTP.
-    true
 }
 
 /// The host as it is signed: with its port, where that is not the scheme's own.

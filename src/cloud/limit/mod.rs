@@ -229,12 +229,12 @@ impl Place {
 }
 
 impl Permit {
-    /// The other side has said its last word: an answer came, or it ended the connection. Free in a second.
+    /// The other side has answered, if only in part. Free in a second.
     pub fn answered(mut self) {
         self.0.end = End::Answered;
     }
 
-    /// No answer came, and the call may still be on its way. Free a second after [`LATE`].
+    /// No answer came, whoever closed the connection, and the call may still be on its way. Free a second after [`LATE`].
     pub fn lost(self) {}
 
     /// Not a byte was sent. Free at once; the pace stays as if it had been.
