@@ -2,8 +2,6 @@
 //! [`FeedReport`], each with its [`Share`]; `show` gives
 //! [`FeedDetails`].
 
-use std::ffi::OsString;
-
 use clap::Subcommand;
 
 use crate::plan::shares::Share;
@@ -15,7 +13,7 @@ use crate::status::report::FeedReport;
 use crate::status::table;
 
 use super::ask::Ground;
-use super::{Cli, Exit, catalog, drop_feed, feeds_try, print, print_json, unbuilt};
+use super::{Cli, Exit, catalog, drop_feed, feeds_try, print, print_json};
 
 /// `feedwall feeds`
 #[derive(Debug, clap::Args)]
@@ -43,9 +41,6 @@ enum Command {
     },
     /// Fetch and parse a feed without recording it: what it lists, what it rejects, what would become of it.
     Try(feeds_try::Args),
-    /// What is no command, or none yet.
-    #[command(external_subcommand)]
-    Other(Vec<OsString>),
 }
 
 /// A line of `feedwall feeds --json`.
@@ -64,7 +59,6 @@ pub(super) async fn run(cli: &Cli, args: &Args) -> anyhow::Result<Exit> {
         Some(Command::Drop { name }) => drop_feed::run(cli, name).await,
         Some(Command::Catalog { name }) => catalog::run(cli, name.as_deref()),
         Some(Command::Try(args)) => feeds_try::run(cli, args).await,
-        Some(Command::Other(words)) => unbuilt::refuse_below(&["feeds"], words, &[]),
     }
 }
 

@@ -29,7 +29,6 @@ mod reference;
 mod run;
 mod sim;
 mod status;
-mod unbuilt;
 mod withdraw;
 mod words;
 

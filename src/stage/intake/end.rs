@@ -49,20 +49,15 @@ pub(super) async fn renew(
     ctx: &Context,
     feed: &Feed,
     row: &FeedRow,
-    note: Option<String>,
+    word: Option<String>,
     now: UnixTime,
 ) -> Result<PollEnd, StageError> {
     let since = row.body_since.unwrap_or(now);
     if let Some(why) = frozen(feed.max_stale, since, now) {
         return freeze(ctx, feed, row, why, now).await;
     }
-    let outcome = PollOutcome {
-        at: now,
-        next_poll: next_poll(feed, row, 0, None, now),
-        state: FeedState::Good,
-        trouble: note,
-    };
-    ctx.ledger.record_poll(row.id, &outcome).await?;
+    let next = next_poll(feed, row, 0, None, now);
+    note(ctx, row, FeedState::Good, word, next, now).await?;
     Ok(PollEnd::Unchanged)
 }
 
@@ -73,13 +68,8 @@ pub(super) async fn freeze(
     why: String,
     now: UnixTime,
 ) -> Result<PollEnd, StageError> {
-    let outcome = PollOutcome {
-        at: now,
-        next_poll: next_poll(feed, row, 0, None, now),
-        state: FeedState::Frozen,
-        trouble: Some(why.clone()),
-    };
-    ctx.ledger.record_poll(row.id, &outcome).await?;
+    let next = next_poll(feed, row, 0, None, now);
+    note(ctx, row, FeedState::Frozen, Some(why.clone()), next, now).await?;
     Ok(PollEnd::Frozen(why))
 }
 
@@ -93,13 +83,16 @@ pub(super) async fn retire(
     const AGAIN: Duration = Duration::from_secs(86_400);
     let now = ctx.clock.now();
     let trouble = format!("{why}. Its last listings end in their time; take it out of the config");
-    let outcome = PollOutcome {
-        at: now,
-        next_poll: next_poll(feed, row, 0, Some(AGAIN), now),
-        state: FeedState::Retired,
-        trouble: Some(trouble.clone()),
-    };
-    ctx.ledger.record_poll(row.id, &outcome).await?;
+    let next = next_poll(feed, row, 0, Some(AGAIN), now);
+    note(
+        ctx,
+        row,
+        FeedState::Retired,
+        Some(trouble.clone()),
+        next,
+        now,
+    )
+    .await?;
     Ok(PollEnd::Retired(trouble))
 }
 
@@ -120,13 +113,16 @@ pub(super) async fn fail(
     retry_after: Option<Duration>,
     now: UnixTime,
 ) -> Result<PollEnd, StageError> {
-    let outcome = PollOutcome {
-        at: now,
-        next_poll: next_poll(feed, row, row.failures + 1, retry_after, now),
-        state: FeedState::Failed,
-        trouble: Some(trouble.clone()),
-    };
-    ctx.ledger.record_poll(row.id, &outcome).await?;
+    let next = next_poll(feed, row, row.failures + 1, retry_after, now);
+    note(
+        ctx,
+        row,
+        FeedState::Failed,
+        Some(trouble.clone()),
+        next,
+        now,
+    )
+    .await?;
     Ok(PollEnd::Failed(trouble))
 }
 
@@ -173,14 +169,27 @@ async fn held(
     trouble: String,
     now: UnixTime,
 ) -> Result<PollEnd, StageError> {
+    let next = next_poll(feed, row, 0, None, now);
+    note(ctx, row, FeedState::Held, Some(trouble.clone()), next, now).await?;
+    Ok(PollEnd::Held(trouble))
+}
+
+/// Records a poll that changed no listing.
+async fn note(
+    ctx: &Context,
+    row: &FeedRow,
+    state: FeedState,
+    trouble: Option<String>,
+    next_poll: UnixTime,
+    now: UnixTime,
+) -> Result<(), StageError> {
     let outcome = PollOutcome {
         at: now,
-        next_poll: next_poll(feed, row, 0, None, now),
-        state: FeedState::Held,
-        trouble: Some(trouble.clone()),
+        next_poll,
+        state,
+        trouble,
     };
-    ctx.ledger.record_poll(row.id, &outcome).await?;
-    Ok(PollEnd::Held(trouble))
+    Ok(ctx.ledger.record_poll(row.id, &outcome).await?)
 }
 
 fn next_poll(
