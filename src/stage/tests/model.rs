@@ -319,13 +319,19 @@ impl Model {
         })
     }
 
-    /// Every claim under which a place would be blocked, for each direction: (end, whether it has passed).
-    pub fn reasons(&self, (place, direction): Atom, now: i64) -> Vec<(i64, bool)> {
-        let mut reasons = Vec::new();
+    /// The ends of all claims under which a place would be blocked, and whether they have passed.
+    pub fn reasons(&self, atom: Atom, now: i64) -> Vec<(i64, bool)> {
+        self.claims_on(atom, now).into_values().collect()
+    }
+
+    /// Every thing for whose sake a place would be blocked: (end, whether it has passed).
+    pub fn claims_on(&self, (place, direction): Atom, now: i64) -> BTreeMap<usize, (i64, bool)> {
+        let mut reasons = BTreeMap::new();
         let mut add = |claimed: usize, class: Option<Class>| {
             let taken = class.is_some_and(|class| self.wall.accept.contains(&class));
             let claim = self.claim(claimed, now).filter(|_| taken);
-            reasons.extend(claim.and_then(|claim| claim.ends[direction as usize]));
+            let end = claim.and_then(|claim| claim.ends[direction as usize]);
+            reasons.extend(end.map(|end| (claimed, end)));
         };
         if place < ADDRESSES {
             add(place, (!self.is_guarded(place, now)).then_some(Class::Ipv4));

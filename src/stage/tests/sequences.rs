@@ -522,17 +522,20 @@ impl Bench {
         assert_eq!(end % GRID, 0);
         assert!(end <= end_time(i64::MAX, set));
         let left = end - self.now;
-        let could = atoms_of(&lease.entry.indicator, lease.entry.direction)
-            .filter_map(|atom| {
-                let reasons = self.model.reasons(atom, self.now);
-                reasons
-                    .iter()
-                    .filter(|(_, passed)| !passed)
-                    .map(|(end, _)| *end)
-                    .min()
-            })
-            .min()
-            .map_or(0, |expires| end_time(expires, self.now));
+        // What holds only a part of the entry is no reason to renew all of it.
+        let mut atoms = atoms_of(&lease.entry.indicator, lease.entry.direction);
+        let over = |atom: Atom| {
+            let claims = self.model.claims_on(atom, self.now).into_iter();
+            claims.filter(|(_, (_, passed))| !passed)
+        };
+        let mut whole: BTreeMap<usize, (i64, bool)> =
+            atoms.next().into_iter().flat_map(over).collect();
+        for atom in atoms {
+            let here: BTreeMap<_, _> = over(atom).collect();
+            whole.retain(|claimed, _| here.contains_key(claimed));
+        }
+        let could = whole.values().map(|(end, _)| end_time(*end, self.now));
+        let could = could.min().unwrap_or(0);
         let worthwhile = could >= end + GRID && !self.model.wall.withdrawn;
         assert!(
             !worthwhile || left >= (end - set) / 3 - GRID,
