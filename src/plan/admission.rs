@@ -132,12 +132,9 @@ impl<'a, L: FnMut(LeftOut, &Wanted)> Contest<'a, L> {
         if let Some(why) = self.barred(&wanted, &entry, lease) {
             return self.leave(why, wanted);
         }
-        let (direction, networks) = (wanted.direction, list_of(&mut self.lists, entry.list));
         if !wanted.lapsed {
-            networks.wanted.add(&entry.indicator, direction);
-            if lease.is_some_and(|lease| self.standing.stands(lease, self.now)) {
-                networks.standing.add(&entry.indicator, direction);
-            }
+            let stands = lease.is_some_and(|lease| self.standing.stands(lease, self.now));
+            list_of(&mut self.lists, entry.list).add(&entry, stands);
         }
         self.rank(wanted, &entry, lease.is_some());
     }
@@ -192,12 +189,7 @@ impl<'a, L: FnMut(LeftOut, &Wanted)> Contest<'a, L> {
     /// then stands, ends the same.
     fn settle_networks(&mut self, covered: &mut HashSet<Entry>) {
         loop {
-            let mut admitted = self.admitted_networks();
-            let mut is_free = |wanted: &mut Wanted| {
-                let entry = wanted.entry();
-                !is_inside(list_of(&mut admitted, entry.list), &entry)
-            };
-            let free: Vec<Wanted> = self.inside.extract_if(.., &mut is_free).collect();
+            let free = self.free();
             if free.is_empty() {
                 break;
             }
@@ -215,6 +207,42 @@ impl<'a, L: FnMut(LeftOut, &Wanted)> Contest<'a, L> {
                 covered.insert(entry);
             }
         }
+    }
+
+    /// Takes out what no network holds that has a place. What lies in a network that comes free itself waits for what
+    /// becomes of that one, as it did for the first.
+    fn free(&mut self) -> Vec<Wanted> {
+        let mut admitted = self.admitted_networks();
+        let mut is_free = |wanted: &mut Wanted| {
+            let entry = wanted.entry();
+            !is_inside(list_of(&mut admitted, entry.list), &entry)
+        };
+        let mut free: Vec<Wanted> = self.inside.extract_if(.., &mut is_free).collect();
+        let is_network = |wanted: &Wanted| wanted.cleared.indicator().class() == Class::Network;
+        // A network stands before those that it holds, and all of them before the rest.
+        free.sort_by(|one, other| {
+            (!is_network(one), &one.cleared, one.direction).cmp(&(
+                !is_network(other),
+                &other.cleared,
+                other.direction,
+            ))
+        });
+        let mut lists = [Networks::default(), Networks::default()];
+        let (free, waiting): (Vec<Wanted>, Vec<Wanted>) = free.into_iter().partition(|wanted| {
+            let entry = wanted.entry();
+            let lease = find(self.standing, &entry);
+            let networks = list_of(&mut lists, entry.list);
+            let is_free = !is_inside(networks.cover(lease), &entry);
+            if is_free && is_network(wanted) && !wanted.lapsed {
+                networks.add(
+                    &entry,
+                    lease.is_some_and(|one| self.standing.stands(one, self.now)),
+                );
+            }
+            is_free
+        });
+        self.inside.extend(waiting);
+        free
     }
 
     /// What the networks hold that have a place as things are.
@@ -263,13 +291,7 @@ impl<'a, L: FnMut(LeftOut, &Wanted)> Contest<'a, L> {
             List::Block => &self.lists[0],
             List::Allow => &self.lists[1],
         };
-        // What we hold goes only once the network is known to stand there.
-        let cover = if lease.is_some() {
-            &networks.standing
-        } else {
-            &networks.wanted
-        };
-        is_inside(cover, entry).then_some(Barred::Inside)
+        is_inside(networks.cover(lease), entry).then_some(Barred::Inside)
     }
 
     fn leave(&mut self, why: Barred, wanted: Wanted) {
@@ -305,6 +327,23 @@ impl<'a, L: FnMut(LeftOut, &Wanted)> Contest<'a, L> {
             (self.left)(LeftOut::Quota, &wanted);
         }
         self.bar = self.ranked.iter().map(|(rank, _)| *rank).max();
+    }
+}
+
+impl Networks {
+    fn add(&mut self, network: &Entry, stands: bool) {
+        self.wanted.add(&network.indicator, network.direction);
+        if stands {
+            self.standing.add(&network.indicator, network.direction);
+        }
+    }
+
+    /// What bars an entry: what we hold goes only once the network is known to stand there.
+    fn cover(&self, lease: Option<&Lease>) -> &Cover {
+        match lease {
+            Some(_) => &self.standing,
+            None => &self.wanted,
+        }
     }
 }
 
