@@ -83,7 +83,7 @@ impl Ledger {
         // What is written meanwhile has keys before any that is still to be read.
         let mut windows = ReadAhead::new(&self.readers, feed.id, OLD_ROWS, None);
         while let Some(window) = windows.next().await? {
-            for old in Packed::new(&window) {
+            for old in Packed::new(&window.rows) {
                 recording.merge(Old::read(old?)?, &mut records).await?;
             }
         }

@@ -34,12 +34,21 @@ pub(super) struct ReadAhead {
 #[derive(Debug)]
 enum State {
     New,
-    Reading(Receiver<Window>),
+    Reading(Receiver<Next>),
     Done,
 }
 
-/// A window's packed rows; `None` at the end.
-type Window = Result<Option<Vec<u8>>>;
+/// One window.
+#[derive(Debug)]
+pub(super) struct Window {
+    /// Its rows, packed.
+    pub(super) rows: Vec<u8>,
+    /// When a listing was first made of which the row does not say so: the rows of a window often came with one body.
+    first_listed: i64,
+}
+
+/// The next window; `None` at the end.
+type Next = Result<Option<Window>>;
 
 /// The keys between which the next window lies.
 struct Edges {
@@ -48,10 +57,10 @@ struct Edges {
     after: Option<Vec<u8>>,
 }
 
-/// A window of listings for [`read_listing`].
+/// A window of listings for [`read_listing`]; most of them have nothing but a key.
 const ROWS: &str = "SELECT CAST(group_concat(
-         CASE WHEN plain
-              THEN key || ':' || first_listed
+         CASE WHEN plain AND first_listed = ?5
+              THEN key
               ELSE key || ':' || first_listed || ':' || ifnull(expires_at, '') || ':'
                    || ifnull(delisted_at, '') || ':' || ifnull(valid_until, '') || ':'
                    || ifnull(dated, '') || ':' || ifnull(confidence, '')
@@ -104,9 +113,10 @@ impl FeedListings {
     /// # Errors
     /// When the ledger cannot be read.
     pub async fn next_chunk(&mut self) -> Result<Vec<Listing>> {
-        while let Some(rows) = self.windows.next().await? {
-            if !rows.is_empty() {
-                return Packed::new(&rows).map(|row| read_listing(row?)).collect();
+        while let Some(window) = self.windows.next().await? {
+            if !window.rows.is_empty() {
+                let listing = |row| read_in_window(row?, Some(window.first_listed));
+                return Packed::new(&window.rows).map(listing).collect();
             }
         }
         Ok(Vec::new())
@@ -130,7 +140,7 @@ impl ReadAhead {
         }
     }
 
-    pub(super) async fn next(&mut self) -> Window {
+    pub(super) async fn next(&mut self) -> Next {
         if let State::New = self.state {
             self.state = State::Reading(self.start());
         }
@@ -145,7 +155,7 @@ impl ReadAhead {
         window
     }
 
-    fn start(&self) -> Receiver<Window> {
+    fn start(&self) -> Receiver<Next> {
         let (window, windows) = mpsc::channel(AHEAD);
         let (sql, ended_after) = (self.sql, self.ended_after);
         let mut edges = Edges {
@@ -167,35 +177,52 @@ impl ReadAhead {
 }
 
 impl Edges {
-    async fn next(&mut self, sql: &'static str, ended_after: Option<i64>) -> Window {
+    async fn next(&mut self, sql: &'static str, ended_after: Option<i64>) -> Next {
         let Some(after) = self.after.take() else {
             return Ok(None);
         };
         let mut reader = self.readers.acquire().await?;
-        let edge: Option<Vec<u8>> = sqlx::query_scalar(
-            "SELECT key FROM listings WHERE feed_id = ? AND key > ? ORDER BY key LIMIT 1 OFFSET ?",
+        let edge: Option<(Vec<u8>, i64)> = sqlx::query_as(
+            "SELECT key, first_listed FROM listings WHERE feed_id = ? AND key > ?
+             ORDER BY key LIMIT 1 OFFSET ?",
         )
         .bind(self.feed)
         .bind(&after)
         .bind(WINDOW - 1)
         .fetch_optional(&mut *reader)
         .await?;
+        let (edge, first_listed) = edge.unzip();
+        let first_listed = first_listed.unwrap_or(0);
         // No key begins with a byte above those of the tags.
         let mut query = sqlx::query_scalar(sql)
             .bind(self.feed)
             .bind(after)
             .bind(edge.as_deref().unwrap_or(b"\xff"));
         if let Some(moment) = ended_after {
-            query = query.bind(moment);
+            query = query.bind(moment).bind(first_listed);
         }
         let rows: Option<Vec<u8>> = query.fetch_one(&mut *reader).await?;
         self.after = edge;
-        Ok(Some(rows.unwrap_or_default()))
+        let rows = rows.unwrap_or_default();
+        Ok(Some(Window { rows, first_listed }))
     }
 }
 
-pub(super) fn read_listing((indicator, mut numbers): (Indicator, Numbers<'_>)) -> Result<Listing> {
-    let first_listed = UnixTime::from_seconds(numbers.expect()?);
+/// Reads one row that says when it was first listed.
+pub(super) fn read_listing(row: (Indicator, Numbers<'_>)) -> Result<Listing> {
+    read_in_window(row, None)
+}
+
+/// Reads one row; `first_listed` stands in for what a row does not say that has nothing but its key.
+fn read_in_window(
+    (indicator, mut numbers): (Indicator, Numbers<'_>),
+    first_listed: Option<i64>,
+) -> Result<Listing> {
+    let first_listed = match first_listed {
+        Some(seconds) if numbers.is_empty() => seconds,
+        _ => numbers.expect()?,
+    };
+    let first_listed = UnixTime::from_seconds(first_listed);
     let mut time =
         || -> Result<Option<UnixTime>> { Ok(numbers.next()?.map(UnixTime::from_seconds)) };
     let (expires_at, delisted_at, valid_until, dated) = (time()?, time()?, time()?, time()?);

@@ -67,20 +67,34 @@ impl<'a> Merge<'a> {
         }
     }
 
-    /// The least key at hand.
-    fn least(&self) -> Option<Key<'a>> {
-        let head = *self.heads.iter().min()?;
+    /// The candidate of the listings of one key that several feeds share the beginning of.
+    fn together(&mut self, head: u64) -> Option<Candidate> {
         let at_head = || {
             let both = self.heads.iter().zip(&self.cursors);
             both.filter(move |(one, _)| **one == head)
                 .filter_map(|(_, cursor)| cursor.key)
         };
-        let first = at_head().next()?;
         // The head of an IPv4 address is all of its key.
-        if first.is_whole() {
-            return Some(first);
+        let least = at_head().min()?;
+        let indicator = least.indicator();
+        let mut sum: Option<Sum> = None;
+        for (head, cursor) in self.heads.iter_mut().zip(&mut self.cursors) {
+            if cursor.key != Some(least) {
+                continue;
+            }
+            if let Some(indicator) = &indicator
+                && let Some(worth) = cursor.worth(indicator, self.grid, self.now)
+            {
+                let first_listed = cursor.source.sheet.first_listed(cursor.row);
+                sum.get_or_insert_with(|| Sum::new(first_listed)).add(
+                    first_listed,
+                    &worth,
+                    indicator.class(),
+                );
+            }
+            *head = cursor.step();
         }
-        at_head().min()
+        Some(sum?.candidate(indicator?))
     }
 }
 
@@ -90,60 +104,59 @@ impl Iterator for Merge<'_> {
     fn next(&mut self) -> Option<Candidate> {
         loop {
             // A handful of feeds: looking at each costs less than a heap.
-            let least = self.least()?;
-            let mut indicator: Option<Indicator> = None;
-            let mut sum: Option<Sum> = None;
-            for (head, cursor) in self.heads.iter_mut().zip(&mut self.cursors) {
-                if *head != least.head() || !(least.is_whole() || cursor.key == Some(least)) {
-                    continue;
-                }
-                let known = match indicator.take() {
-                    Some(known) => known,
-                    None => match least.indicator() {
-                        Some(indicator) => indicator,
-                        None => {
-                            *head = cursor.step();
-                            continue;
-                        }
-                    },
-                };
-                let (known, said) = cursor.say(known, self.grid, self.now);
-                if let Some((first_listed, worth)) = said {
-                    let class = known.class();
-                    sum.get_or_insert_with(|| Sum::new(first_listed)).add(
-                        first_listed,
-                        &worth,
-                        class,
-                    );
-                }
-                indicator = Some(known);
-                *head = cursor.step();
-            }
-            if let Some((sum, indicator)) = sum.zip(indicator) {
-                return Some(sum.candidate(indicator));
+            let (head, at, is_alone) = least(&self.heads)?;
+            let candidate = if is_alone {
+                let cursor = self.cursors.get_mut(at)?;
+                let candidate = cursor.alone(self.grid, self.now);
+                *self.heads.get_mut(at)? = cursor.step();
+                candidate
+            } else {
+                self.together(head)
+            };
+            if candidate.is_some() {
+                return candidate;
             }
         }
     }
 }
 
+/// The least of `heads`, where it stands, and whether it stands there alone; `None` where all are at their end.
+fn least(heads: &[u64]) -> Option<(u64, usize, bool)> {
+    let (mut least, mut at, mut others) = (u64::MAX, 0, 0);
+    for (place, head) in heads.iter().enumerate() {
+        let is_less = *head < least;
+        others = if is_less {
+            0
+        } else {
+            others + usize::from(*head == least)
+        };
+        at = if is_less { place } else { at };
+        least = least.min(*head);
+    }
+    (least < u64::MAX).then_some((least, at, others == 0))
+}
+
 impl Cursor<'_> {
-    /// What the listing at hand is worth; gives the indicator back.
-    fn say(
-        &mut self,
-        indicator: Indicator,
-        grid: Duration,
-        now: UnixTime,
-    ) -> (Indicator, Option<(UnixTime, Worth)>) {
+    /// What the listing at hand comes to where no other feed lists the same.
+    fn alone(&mut self, grid: Duration, now: UnixTime) -> Option<Candidate> {
+        let indicator = self.key?.indicator()?;
+        let first_listed = self.source.sheet.first_listed(self.row);
+        let worth = self.worth(&indicator, grid, now)?;
+        let mut sum = Sum::new(first_listed);
+        sum.add(first_listed, &worth, indicator.class());
+        Some(sum.candidate(indicator))
+    }
+
+    /// What the listing at hand is worth.
+    fn worth(&mut self, indicator: &Indicator, grid: Duration, now: UnixTime) -> Option<Worth> {
         let sheet = self.source.sheet;
-        let first_listed = sheet.first_listed(self.row);
         if sheet.is_plain(self.row, &mut self.words)
             && let Some(worth) = self.plain
         {
-            return (indicator, worth.map(|worth| (first_listed, worth)));
+            return worth;
         }
-        let listing = sheet.listing(self.row, indicator, self.words);
-        let worth = worth(self.source.facts, &listing, grid, now);
-        (listing.indicator, worth.map(|worth| (first_listed, worth)))
+        let listing = sheet.listing(self.row, indicator.clone(), self.words);
+        worth(self.source.facts, &listing, grid, now)
     }
 
     /// Goes on to the next row; the beginning of its key.

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::{FutureExt as _, StreamExt as _, TryFutureExt as _, TryStreamExt as _, stream};
 use tokio::sync::Mutex;
 
 use crate::guard::{GuardSet, Guards, Matching, SetKind};
@@ -25,6 +26,9 @@ use super::{Context, StageError};
 /// A plan is believed for so long while nothing changes. What depends on the time and is due at no stated moment, such
 /// as the brake's 24 h, is looked at again as often.
 const BELIEVED: Duration = Duration::from_secs(60);
+
+/// So many sheets are read at once, each by a thread of SQLite's.
+const READ_AT_ONCE: usize = 2;
 
 /// The memory of one session; cheap when new.
 #[derive(Debug, Default)]
@@ -80,13 +84,20 @@ impl Memory {
     ) -> Result<Listed, StageError> {
         let mut kept = self.kept.lock().await;
         let rows = ctx.ledger.feeds().await?;
-        kept.sheets.retain(|id, _| {
-            let role = rows.iter().find(|row| row.id == *id).map(|row| row.role);
-            role == Some(Role::Feed)
-        });
+        let mut known = std::mem::take(&mut kept.sheets);
+        let reading: Vec<_> = rows
+            .iter()
+            .filter(|row| row.role == Role::Feed)
+            .map(|row| {
+                let sheet = sheet(ctx, row, known.remove(&row.id), now);
+                sheet.map_ok(move |sheet| (row, sheet)).boxed()
+            })
+            .collect();
+        let mut sheets = stream::iter(reading).buffered(READ_AT_ONCE);
         let mut feeds = Vec::new();
-        for row in rows.iter().filter(|row| row.role == Role::Feed) {
-            feeds.push((facts(row, heard), kept.sheet(ctx, row, now).await?));
+        while let Some((row, (revision, sheet))) = sheets.try_next().await? {
+            kept.sheets.insert(row.id, (revision, Arc::clone(&sheet)));
+            feeds.push((facts(row, heard), sheet));
         }
         let unheard = rows
             .iter()
@@ -161,45 +172,6 @@ impl Memory {
 }
 
 impl Kept {
-    /// A feed's sheet as it is now: read anew, or renewed where it is known what changed.
-    async fn sheet(
-        &mut self,
-        ctx: &Context,
-        row: &FeedRow,
-        now: UnixTime,
-    ) -> Result<Arc<Sheet>, StageError> {
-        let ended = now.minus(LOOK_BACK);
-        if let Some((revision, sheet)) = self.sheets.get_mut(&row.id) {
-            if *revision == row.revision {
-                return Ok(Arc::clone(sheet));
-            }
-            if let Some((changed, last)) = ctx.ledger.changes(row.id, *revision, row.revision) {
-                let listings = ctx.ledger.listings_on(row.id, &changed).await?;
-                *sheet = Arc::new(sheet.with(&changed, &listings, ended));
-                *revision = last;
-                return Ok(Arc::clone(sheet));
-            }
-        }
-        // From here on it is told what changes, though the sheet is still being read.
-        self.sheets.remove(&row.id);
-        ctx.ledger.follow(row.id, row.revision);
-        let rows = usize::try_from(row.listed).unwrap_or(0);
-        let mut sheet = Sheet::with_capacity(rows + rows / 16);
-        let mut listings = ctx.ledger.listings(row.id).ended_after(ended);
-        loop {
-            let chunk = listings.next_chunk().await?;
-            if chunk.is_empty() {
-                break;
-            }
-            chunk.iter().for_each(|listing| sheet.push(listing));
-        }
-        sheet.shrink();
-        let sheet = Arc::new(sheet);
-        self.sheets
-            .insert(row.id, (row.revision, Arc::clone(&sheet)));
-        Ok(sheet)
-    }
-
     async fn guards(
         &mut self,
         ctx: &Context,
@@ -247,6 +219,40 @@ impl Listed {
     }
 }
 
+/// A feed's sheet as it is now: read anew, or renewed where it is known what changed since `known`. With it the revision
+/// that it shows.
+async fn sheet(
+    ctx: &Context,
+    row: &FeedRow,
+    known: Option<(i64, Arc<Sheet>)>,
+    now: UnixTime,
+) -> Result<(i64, Arc<Sheet>), StageError> {
+    let ended = now.minus(LOOK_BACK);
+    if let Some((revision, sheet)) = known {
+        if revision == row.revision {
+            return Ok((revision, sheet));
+        }
+        if let Some((changed, last)) = ctx.ledger.changes(row.id, revision, row.revision) {
+            let listings = ctx.ledger.listings_on(row.id, &changed).await?;
+            return Ok((last, Arc::new(sheet.with(&changed, &listings, ended))));
+        }
+    }
+    // From here on it is told what changes, though the sheet is still being read.
+    ctx.ledger.follow(row.id, row.revision);
+    let rows = usize::try_from(row.listed).unwrap_or(0);
+    let mut sheet = Sheet::with_capacity(rows + rows / 16);
+    let mut listings = ctx.ledger.listings(row.id).ended_after(ended);
+    loop {
+        let chunk = listings.next_chunk().await?;
+        if chunk.is_empty() {
+            break;
+        }
+        chunk.iter().for_each(|listing| sheet.push(listing));
+    }
+    sheet.shrink();
+    Ok((row.revision, Arc::new(sheet)))
+}
+
 /// What each feed that blocks is good for, by name.
 ///
 /// # Errors
@@ -256,7 +262,7 @@ pub async fn shares(ctx: &Context, heard: &Heard) -> Result<BTreeMap<Name, Share
     let mut feeds = Vec::new();
     let blocks = |row: &FeedRow| row.role == Role::Feed && row.terms.list == List::Block;
     for row in ctx.ledger.feeds().await?.into_iter().filter(blocks) {
-        let sheet = Kept::default().sheet(ctx, &row, now).await?;
+        let (_, sheet) = sheet(ctx, &row, None, now).await?;
         feeds.push((row.name.clone(), facts(&row, heard), sheet));
     }
     let standing = ctx.ledger.blocked(now).await?.into_iter();
@@ -285,7 +291,7 @@ pub async fn guards_now(
     let mut sets = guard_lists(ctx, &rows).await?;
     let allow = |row: &&FeedRow| row.role == Role::Feed && row.terms.list == List::Allow;
     for row in rows.iter().filter(allow) {
-        let sheet = Kept::default().sheet(ctx, row, now).await?;
+        let (_, sheet) = sheet(ctx, row, None, now).await?;
         let entries = believed(&(facts(row, heard), sheet), now);
         sets.push(allow_set(&(row.name.clone(), entries)));
     }
