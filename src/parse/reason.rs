@@ -191,6 +191,11 @@ pub enum Reason {
         "the warninglist holds parts of names or regular expressions, and a guard needs whole names"
     )]
     Fragments,
+    /// `misp-warninglist` of a type whose names reach below themselves: `com`, `co.uk`.
+    #[error(
+        "it is a public suffix: a guard of all below it would let every domain there pass, and the suffix itself is never blocked anyway"
+    )]
+    SuffixGuard,
 }
 
 impl Reason {
