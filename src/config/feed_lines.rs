@@ -32,7 +32,13 @@ pub(super) fn of_guard_list(one: &Feed) -> Vec<Line> {
 
 /// The feed's keys, each beside what it would be if the file did not say.
 fn beside(one: &Feed, mut defaults: Vec<Entry>) -> Vec<Line> {
-    for format in [Format::Text, Format::Auto, Format::Json, Format::Stix, Format::Misp] {
+    for format in [
+        Format::Text,
+        Format::Auto,
+        Format::Json,
+        Format::Stix,
+        Format::Misp,
+    ] {
         defaults.extend(columns(&Recipe::new(format)));
     }
     let publisher = one.preset.and_then(catalog::find);

@@ -343,7 +343,8 @@ mod tests {
             let url = Url::parse(url).unwrap();
             let request = asker
                 .request(&asker.client, &asker.address(&url), "*/*")
-                .build().unwrap();
+                .build()
+                .unwrap();
             assert_eq!(request.headers().contains_key("auth-key"), home, "{url}");
             assert_eq!(
                 request.headers().contains_key("authorization"),

@@ -53,7 +53,11 @@ mod tests {
         let of = |url: &str| Url::parse(url).unwrap();
         kept.answered(&of("https://a.example/x"));
         assert!(kept.may_be_open(&of("https://a.example:443/y")));
-        for other in ["http://a.example/x", "https://a.example:8443/", "https://b.example/"] {
+        for other in [
+            "http://a.example/x",
+            "https://a.example:8443/",
+            "https://b.example/",
+        ] {
             assert!(!kept.may_be_open(&of(other)), "{other}");
         }
         tokio::time::advance(Limits::TOTAL + IDLE).await;

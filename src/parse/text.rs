@@ -220,7 +220,10 @@ mod tests {
             assert_eq!((cut.len(), cut.rejects().total()), (4, 2));
         }
         assert_eq!(read(b';', "45.155.205.1;45.155.205.2", 64, true).len(), 2);
-        assert_eq!(read(b' ', "45.155.205.1  45.155.205.2\n", 64, true).len(), 2);
+        assert_eq!(
+            read(b' ', "45.155.205.1  45.155.205.2\n", 64, true).len(),
+            2
+        );
     }
 
     /// One line of two megabytes, as some publishers have it, is read in the memory of one row.

@@ -90,13 +90,7 @@ impl Suffixes {
     }
 }
 
-fn row(
-    recipe: &Recipe,
-    out: &mut Out<'_>,
-    place: Place,
-    item: &[u8],
-    suffixes: &mut Suffixes,
-) {
+fn row(recipe: &Recipe, out: &mut Out<'_>, place: Place, item: &[u8], suffixes: &mut Suffixes) {
     let text = as_text(item).and_then(|text| {
         let text = serde_json::from_str::<Cow<'_, str>>(text);
         text.map_err(|error| Reason::of_json(&error))

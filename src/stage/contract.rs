@@ -193,6 +193,10 @@ impl fmt::Display for Doubt {
             ),
             Self::Empty => out.write_str("the body lists nothing"),
             Self::MostlyRejected {
+                reason: Some(reason),
+                ..
+            } if reason.is_of_the_body() => write!(out, "{reason}"),
+            Self::MostlyRejected {
                 rejected,
                 rows,
                 reason,
@@ -344,6 +348,22 @@ mod tests {
         assert_eq!((whole.cut, whole.indicators), (false, 2));
         let cut = super::facts(&read(Format::Text, body, false), false, None);
         assert_eq!((cut.cut, cut.indicators), (true, 1));
+    }
+
+    /// A body that was refused by its beginning has no rows to be counted.
+    #[test]
+    fn a_body_that_is_no_list_is_told_in_its_own_words() {
+        let list = read(
+            Format::Auto,
+            "{\"name\": \"x\", \"matching_attributes\": [\"domain\"], \"type\": \"string\", \"list\": [\"a.ch\"]}",
+            true,
+        );
+        let doubt = snapshot(super::facts(&list, false, None)).unwrap_err();
+        let words = doubt.to_string();
+        assert!(
+            words.starts_with("the body is a warninglist of MISP"),
+            "{words}"
+        );
     }
 
     /// What a feed of pages on shared hosts lists is understood, and not taken: no reason to doubt the rest.

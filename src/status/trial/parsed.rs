@@ -167,6 +167,8 @@ impl Parsed {
             bytes: self.bytes,
             unpacked_bytes: snapshot.tally().bytes,
             rows: snapshot.tally().rows,
+            passed_over: snapshot.tally().passed_over,
+            needless: snapshot.tally().needless,
             indicators: self.len(),
             by_class: by_class.into_iter().collect(),
             first: self.first.iter().map(ToString::to_string).collect(),
