@@ -53,9 +53,11 @@ pub struct PlanSummary {
     pub pending: u64,
     /// What was left out and why, as JSON: `{"reason": entries}`.
     pub left_out: String,
-    /// Deletes that it wanted.
+    /// Deletes that 24 h would see, done, wanted and held.
     pub wanted_deletes: u64,
-    /// Of those, the ones that wait for `feedwall approve --firewall`.
+    /// Deletes that 24 h may see, approvals included.
+    pub allowed_deletes: u64,
+    /// Deletes that wait for `feedwall approve --firewall`.
     pub held_deletes: u64,
 }
 
@@ -150,7 +152,7 @@ impl Ledger {
         let mut tx = self.begin().await?;
         sqlx::query(
             "UPDATE firewalls SET planned_at = ?2, desired = ?3, pending = ?4, left_out = ?5,
-                 wanted_deletes = ?6, held_deletes = ?7
+                 wanted_deletes = ?6, held_deletes = ?7, allowed_deletes = ?8
              WHERE id = ?1",
         )
         .bind(firewall)
@@ -160,6 +162,7 @@ impl Ledger {
         .bind(&plan.left_out)
         .bind(i64::try_from(plan.wanted_deletes).unwrap_or(i64::MAX))
         .bind(i64::try_from(plan.held_deletes).unwrap_or(i64::MAX))
+        .bind(i64::try_from(plan.allowed_deletes).unwrap_or(i64::MAX))
         .execute(&mut *tx)
         .await?;
         tx.commit().await?;
@@ -241,6 +244,7 @@ fn read_firewall(row: &SqliteRow) -> Result<FirewallRow> {
             pending: count(row, "pending")?,
             left_out: row.try_get("left_out")?,
             wanted_deletes: count(row, "wanted_deletes")?,
+            allowed_deletes: count(row, "allowed_deletes")?,
             held_deletes: count(row, "held_deletes")?,
         }),
     };

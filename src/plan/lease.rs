@@ -21,6 +21,8 @@ pub struct Changes {
     pub unread: Vec<Lease>,
     /// No longer wanted, and found to be off the list already.
     pub absent: Vec<Entry>,
+    /// All that is no longer wanted, by entry.
+    pub unwanted: Vec<Entry>,
     /// Inside a network that stands on the list: no brake holds what opens nothing.
     pub covered: HashSet<Entry>,
     /// No longer wanted, but their delete is refused: they run out by themselves.
@@ -150,6 +152,7 @@ impl Changes {
     /// A lease that has ended needs no call, for the cloud has dropped the entry by itself; a [`Standing`] holds
     /// one only where it was seen to linger, or a delete of it had no answer.
     fn drop_lease(&mut self, standing: &Standing, lease: &Lease) {
+        self.unwanted.push(lease.entry.clone());
         if standing.must_be_read(lease) {
             self.unread.push(lease.clone());
         } else if lease.doubt == Some(Action::Add) && !standing.is_unsure(lease) {

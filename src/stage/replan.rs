@@ -190,12 +190,14 @@ pub async fn turn(
         .map_err(|fault| StageError::Task(fault.to_string()))?;
     ctx.ledger.acquit(row.id, &plan.acquitted).await?;
     ctx.ledger.forget_leases(row.id, &plan.absent).await?;
+    ctx.ledger.mark_unwanted(row.id, &plan.unwanted).await?;
     let summary = PlanSummary {
         at: now,
         desired: plan.desired,
         pending: plan.pending,
         left_out: serde_json::to_string(&plan.left_out).unwrap_or_default(),
         wanted_deletes: plan.wanted_deletes,
+        allowed_deletes: plan.allowed_deletes,
         held_deletes: plan.held_deletes,
     };
     if memory.keep(&firewall.name, version, &plan, &summary) {

@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::ledger::FeedState;
 use crate::model::{Name, UnixTime};
 
-use super::layout::count;
+use super::layout::{count, held_deletes};
 use super::report::{FeedReport, FirewallReport, Held, Report};
 use super::span::{span, stamp, when};
 
@@ -188,9 +188,10 @@ fn of_firewall(firewall: &FirewallReport, report: &Report, needs: &mut Vec<Need>
         );
     }
     if firewall.held_deletes > 0 {
-        let text = format!(
-            "{} of {} deletes are more than max_delete allows in 24 h, and wait for your word",
-            firewall.held_deletes, firewall.wanted_deletes
+        let text = held_deletes(
+            firewall.held_deletes,
+            firewall.wanted_deletes,
+            firewall.allowed_deletes,
         );
         let look = format!("feedwall plan --firewall {name}");
         let act = format!("feedwall approve --firewall {name}");

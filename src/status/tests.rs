@@ -179,6 +179,7 @@ async fn on_firewalls(fixture: &Fixture) {
             "prod",
             PlanSummary {
                 wanted_deletes: 400,
+                allowed_deletes: 120,
                 held_deletes: 280,
                 ..plan(9, 3, r#"{"guarded":2,"class_not_accepted":31}"#)
             },

@@ -23,6 +23,7 @@ mod demo;
 mod earned;
 mod desk;
 mod failing_paths;
+mod fault_file;
 mod first_sync;
 mod forms;
 mod fuzzed;
