@@ -346,6 +346,33 @@ fn check_tells_good_from_bad_and_asks_outside_when_told_to() {
     assert_eq!((code, faults["faults"].as_array().unwrap().len()), (78, 1));
 }
 
+/// A guard list that cannot be heard keeps every add waiting: `check` says so before the start does.
+#[test]
+fn check_reads_the_guard_lists_that_are_files() {
+    let place = Place::new("45.155.205.7\n");
+    let config = fs::read_to_string(place.path("feedwall.toml")).unwrap();
+    let list = format!(
+        "[[guard.list]]\nname = \"tlds\"\npath = \"{}\"\nformat = \"misp-warninglist\"\n",
+        place.path("tlds.json").display()
+    );
+    place.write("feedwall.toml", &format!("{config}{list}"));
+    for (kind, code) in [("string", 0), ("hostname", 1)] {
+        let body = format!("{{\"type\": \"{kind}\", \"list\": [\"COM\", \"NET\"]}}");
+        place.write("tlds.json", &body);
+        let said = place.feedwall(&["check"]);
+        assert_eq!(said.code, code, "{kind}: {}", said.out);
+        let text = said.out.split_whitespace().collect::<Vec<_>>().join(" ");
+        let words = "nothing is added to any firewall before this guard list has been heard once";
+        assert_eq!(text.contains(words), code == 1, "{text}");
+    }
+    assert!(
+        !place.path("ledger.db").exists(),
+        "checking makes no ledger"
+    );
+    let tried = place.feedwall(&["feeds", "try", "tlds"]);
+    assert!(tried.out.contains("rejected"), "{}", tried.out);
+}
+
 #[test]
 fn the_journal_the_lists_and_the_plan_can_be_asked() {
     let place = Place::new("45.155.205.7\nbotnet-panel.net\n45.155.205.0/24\n45.155.205.99\n");
