@@ -80,7 +80,7 @@ impl Suffixes {
             return;
         }
         let first = self.first.iter().map(|(place, text)| (*place, &**text));
-        let last = first.clone().last();
+        let last = first.clone().next_back();
         // Of those that are not kept, only the number counts.
         let others = last.map(|(place, _)| (place, ""));
         let all = first.chain(others.into_iter().cycle());

@@ -89,7 +89,7 @@ pub fn facts(snapshot: &Snapshot, html: bool, before: Option<u64>) -> Facts {
         indicators: snapshot.len() as u64,
         needless: snapshot.tally().needless,
         overflowed: snapshot.overflowed(),
-        rows: snapshot.tally().rows,
+        rows: snapshot.tally().rows + snapshot.tally().needless,
         rejected: rejects.total() - shared,
         reason: by_reason.first().map(|(reason, _)| *reason),
         html,

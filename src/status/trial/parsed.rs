@@ -166,7 +166,7 @@ impl Parsed {
             because: self.because.clone(),
             bytes: self.bytes,
             unpacked_bytes: snapshot.tally().bytes,
-            rows: snapshot.tally().rows,
+            rows: snapshot.tally().rows + snapshot.tally().needless,
             passed_over: snapshot.tally().passed_over,
             needless: snapshot.tally().needless,
             indicators: self.len(),
