@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use crate::clock::Clock;
 use crate::cloud::cfw::DescribeBlockIgnoreList;
-use crate::cloud::{Action as _, Client, Credentials, Limits, Surroundings};
+use crate::cloud::{Action as _, Client, Credentials, Limits, Surroundings, Verdict};
 use crate::config::{Config, Feed, Firewall};
 use crate::fetch::{Fetcher, Source};
 use crate::firewall;
@@ -159,14 +159,33 @@ async fn ask(config: &Firewall, limits: &Limits, clock: &Clock) -> Result<String
     let name = DescribeBlockIgnoreList::NAME;
     let limiter = limits.of(keys.account(), client.endpoint(), name, config.rate);
     let call = firewall::page(config.site, List::Block, 1, 0, None);
-    let permit = Arc::clone(&limiter).place().await.permit().await;
-    let reply = client.send(&call, &keys, permit, clock.now()).await;
+    let send = async || {
+        let permit = Arc::clone(&limiter).place().await.permit().await;
+        client.send(&call, &keys, permit, clock.now()).await
+    };
+    let told_with = clock.offset();
+    let mut reply = send().await;
+    if let Verdict::Resign { ahead } = reply.verdict() {
+        // As the daemon does: it signs with the cloud's time.
+        clock.correct(told_with, ahead);
+        reply = send().await;
+    }
     let id = reply.request_id.as_deref().unwrap_or("none");
     match reply.body {
         Some(page) => {
             let total = page.total.map_or("?".to_owned(), |total| total.to_string());
+            let clock = match clock.offset() - told_with {
+                0 => String::new(),
+                ahead => {
+                    let way = if ahead > 0 { "behind" } else { "ahead of" };
+                    let seconds = ahead.unsigned_abs();
+                    format!(
+                        ". This machine's clock is {seconds} s {way} the cloud's: set it right (calls are signed with the cloud's time meanwhile)"
+                    )
+                }
+            };
             Ok(format!(
-                "the keys of {source} are taken; its blocklist has {total} rows"
+                "the keys of {source} are taken; its blocklist has {total} rows{clock}"
             ))
         }
         None => Err(format!(

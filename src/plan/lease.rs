@@ -41,8 +41,9 @@ pub fn end_time(terms: &FirewallTerms, expires: UnixTime, now: UnixTime) -> Unix
     expires.min(now.plus(terms.lease)).round_up(terms.grid)
 }
 
-/// When a lease is due for renewal: between two thirds and one third of its own length left, at a step of
-/// the grid that its hash chooses, so that no step carries more than its share.
+/// When a lease is due for renewal: between two thirds and one third of its own length left, at the step of the grid
+/// that its hash chooses. The steps are those of the clock, not of the lease: so entries that were set in one hour are
+/// spread over a whole window at their first renewal, and stay apart at each one after.
 #[must_use]
 pub fn renewal_time(terms: &FirewallTerms, lease: &Lease) -> UnixTime {
     let length = lease.end_time.since(lease.set_at);
@@ -50,7 +51,9 @@ pub fn renewal_time(terms: &FirewallTerms, lease: &Lease) -> UnixTime {
     let closes = lease.end_time.minus(length / 3);
     let grid = terms.grid.as_secs().max(1);
     let steps = (closes.since(opens).as_secs() / grid).max(1);
-    let step = spread(&lease.entry.indicator, lease.entry.direction as u8) % steps;
+    let mine = spread(&lease.entry.indicator, lease.entry.direction as u8) % steps;
+    let first = opens.seconds().unsigned_abs() / grid % steps;
+    let step = (mine + steps - first) % steps;
     opens.plus(Duration::from_secs(step * grid))
 }
 

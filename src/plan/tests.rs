@@ -8,6 +8,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 mod overlaps;
+mod renewals;
 
 use super::desired::{candidates, desired};
 use super::expiry::Belief;

@@ -13,6 +13,7 @@
 
 mod support;
 
+mod allowlist;
 mod asking;
 mod chaos;
 mod cloudside;
