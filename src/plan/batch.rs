@@ -195,6 +195,7 @@ pub fn batches(
         acquitted,
         absent: changes.absent,
         next_due: [changes.next_due, trial_due].into_iter().flatten().min(),
+        ..Plan::default()
     }
 }
 
