@@ -120,3 +120,52 @@ fn publishers_who_lock_out_have_their_floors_here_too() {
         assert!(preset.floor >= by_host, "{}", preset.name);
     }
 }
+
+/// Every name that there is, so that none goes by accident: a config that has it would no longer be read.
+#[test]
+fn the_names_are_these() {
+    let expected = [
+        (
+            "feed",
+            "abuseipdb abuseipdb-mirror binary-defense bitwire-inbound bitwire-outbound blocklist-de \
+         blocklist-de-apache blocklist-de-bots blocklist-de-bruteforcelogin blocklist-de-ftp \
+         blocklist-de-imap blocklist-de-ircbot blocklist-de-mail blocklist-de-sip blocklist-de-ssh \
+         blocklist-de-strongips bruteforceblocker c2intelfeeds cins circl-osint dan-me-uk-tor dataplane-dnsrd \
+         dataplane-proto41 dataplane-sipquery dataplane-smtpgreet dataplane-sshclient dataplane-sshpwauth \
+         dataplane-telnetlogin dataplane-vncrfb dshield dshield-intel et-block et-compromised feodo \
+         feodo-recommended firehol-level1 firehol-level2 firehol-level3 firehol-level4 greensnow hagezi-tif \
+         ipsum ipsum-2 ipsum-3 ipsum-4 ipsum-5 ipsum-6 ipsum-7 ipsum-8 ipthreat myip-ms openphish phishtank \
+         spamhaus-drop spamhaus-drop-text spamhaus-drop-v6 spamhaus-drop-v6-text stopforumspam \
+         stopforumspam-toxic threatfox threatview tor-exit-addresses tor-exits turris uceprotect-1 urlhaus \
+         viriback voipbl",
+        ),
+        ("guard", "fullbogons-ipv4 fullbogons-ipv6"),
+        (
+            "retired",
+            "alienvault-reputation badips bambenek dshield-domains malware-domain-list montysecurity-c2 nixspam \
+         openbl ransomware-tracker spamhaus-edrop sslbl talos zeus-tracker",
+        ),
+        (
+            "unfit",
+            "alienvault-otx botvrij dshield-topips spamhaus-asndrop uceprotect-2 uceprotect-3 vxvault",
+        ),
+    ];
+    for (standing, names) in expected {
+        let is_meant = |preset: &&Preset| {
+            standing
+                == match preset.standing {
+                    Standing::Feed => "feed",
+                    Standing::Guard => "guard",
+                    Standing::Retired(_) => "retired",
+                    Standing::Unfit(_) => "unfit",
+                }
+        };
+        let found: Vec<_> = all()
+            .iter()
+            .filter(is_meant)
+            .map(|preset| preset.name.as_str())
+            .collect();
+        let names: Vec<_> = names.split(' ').collect();
+        assert_eq!(found, names, "{standing}");
+    }
+}

@@ -62,9 +62,10 @@ pub(super) async fn run(cli: &Cli, args: &Args) -> anyhow::Result<Exit> {
         Err(fault) => return Err(fault.into()),
     };
     let mut checks = vec![guards(&config)];
-    if args.online {
-        checks.extend(check_online::run(&config).await);
-    }
+    checks.extend(match args.online {
+        true => check_online::run(&config).await,
+        false => check_online::guard_files(&config).await,
+    });
     let ok = checks.iter().all(|check| check.state != State::Failed);
     if !cli.json {
         tell(&config, args, &checks)?;

@@ -7,9 +7,9 @@ use tokio::time::Instant;
 
 use crate::clock::Clock;
 use crate::cloud::cfw::DescribeBlockIgnoreList;
-use crate::cloud::{Action as _, Client, Credentials, Limits, Surroundings};
+use crate::cloud::{Action as _, Client, Credentials, Limits, Surroundings, Verdict};
 use crate::config::{Config, Feed, Firewall};
-use crate::fetch::Fetcher;
+use crate::fetch::{Fetcher, Source};
 use crate::firewall;
 use crate::ledger::{FeedRow, Ledger};
 use crate::model::{List, UnixTime};
@@ -29,7 +29,8 @@ pub(super) async fn run(config: &Config) -> Vec<Checked> {
         Ok(fetcher) => {
             for one in config.polled() {
                 let row = rows.iter().find(|row| row.name == one.name);
-                checks.push(feed(&fetcher, one, row, clock.now()).await);
+                let guards = config.guard.lists.iter().any(|list| list.name == one.name);
+                checks.push(feed(&fetcher, one, guards, row, clock.now()).await);
             }
         }
         Err(fault) => checks.push(checked("feed", None, Err(format!("{fault:#}")), 0)),
@@ -44,6 +45,35 @@ pub(super) async fn run(config: &Config) -> Vec<Checked> {
             found,
             ms(begun),
         ));
+    }
+    if let Some(ledger) = ledger {
+        ledger.close().await;
+    }
+    checks
+}
+
+/// Reads the guard lists that are files on this machine, as a start would: before each of them has been heard once,
+/// nothing is added to any firewall.
+pub(super) async fn guard_files(config: &Config) -> Vec<Checked> {
+    let is_file = |list: &&Feed| matches!(list.source, Source::File(_) | Source::Glob(_));
+    let lists: Vec<&Feed> = config.guard.lists.iter().filter(is_file).collect();
+    if lists.is_empty() {
+        return Vec::new();
+    }
+    let (ledger, _) = ledger(config).await;
+    let rows = match &ledger {
+        Some(ledger) => ledger.feeds().await.unwrap_or_default(),
+        None => Vec::new(),
+    };
+    let mut checks = Vec::new();
+    match feeds_try::fetcher(config) {
+        Ok(fetcher) => {
+            for list in lists {
+                let row = rows.iter().find(|row| row.name == list.name);
+                checks.push(feed(&fetcher, list, true, row, Clock::system().now()).await);
+            }
+        }
+        Err(fault) => checks.push(checked("feed", None, Err(format!("{fault:#}")), 0)),
     }
     if let Some(ledger) = ledger {
         ledger.close().await;
@@ -73,7 +103,13 @@ async fn ledger(config: &Config) -> (Option<Ledger>, Vec<Checked>) {
     }
 }
 
-async fn feed(fetcher: &Fetcher, feed: &Feed, row: Option<&FeedRow>, now: UnixTime) -> Checked {
+async fn feed(
+    fetcher: &Fetcher,
+    feed: &Feed,
+    guards: bool,
+    row: Option<&FeedRow>,
+    now: UnixTime,
+) -> Checked {
     let name = Some(feed.name.to_string());
     if let Some(why) = row.and_then(|row| feeds_try::too_soon(feed, row, now)) {
         return Checked {
@@ -99,6 +135,13 @@ async fn feed(fetcher: &Fetcher, feed: &Feed, row: Option<&FeedRow>, now: UnixTi
             }
         }
     };
+    let heard = row.is_some_and(|row| row.last_good.is_some());
+    let found = found.map_err(|fault| match guards && !heard {
+        true => format!(
+            "{fault}; nothing is added to any firewall before this guard list has been heard once: mend it, or take it out of the config"
+        ),
+        false => fault,
+    });
     checked("feed", name, found, ms(begun))
 }
 
@@ -116,14 +159,33 @@ async fn ask(config: &Firewall, limits: &Limits, clock: &Clock) -> Result<String
     let name = DescribeBlockIgnoreList::NAME;
     let limiter = limits.of(keys.account(), client.endpoint(), name, config.rate);
     let call = firewall::page(config.site, List::Block, 1, 0, None);
-    let permit = Arc::clone(&limiter).place().await.permit().await;
-    let reply = client.send(&call, &keys, permit, clock.now()).await;
+    let send = async || {
+        let permit = Arc::clone(&limiter).place().await.permit().await;
+        client.send(&call, &keys, permit, clock.now()).await
+    };
+    let told_with = clock.offset();
+    let mut reply = send().await;
+    if let Verdict::Resign { ahead } = reply.verdict() {
+        // As the daemon does: it signs with the cloud's time.
+        clock.correct(told_with, ahead);
+        reply = send().await;
+    }
     let id = reply.request_id.as_deref().unwrap_or("none");
     match reply.body {
         Some(page) => {
             let total = page.total.map_or("?".to_owned(), |total| total.to_string());
+            let clock = match clock.offset() - told_with {
+                0 => String::new(),
+                ahead => {
+                    let way = if ahead > 0 { "behind" } else { "ahead of" };
+                    let seconds = ahead.unsigned_abs();
+                    format!(
+                        ". This machine's clock is {seconds} s {way} the cloud's: set it right (calls are signed with the cloud's time meanwhile)"
+                    )
+                }
+            };
             Ok(format!(
-                "the keys of {source} are taken; its blocklist has {total} rows"
+                "the keys of {source} are taken; its blocklist has {total} rows{clock}"
             ))
         }
         None => Err(format!(

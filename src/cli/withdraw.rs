@@ -42,7 +42,11 @@ pub(super) async fn withdraw(cli: &Cli, args: &WithdrawArgs) -> anyhow::Result<E
     let rows = chosen(&ground, args.firewall.as_ref()).await?;
     let mut entries = 0;
     for row in &rows {
-        entries += ground.ledger().lease_counts(row.id, ground.now).await?.held;
+        entries += ground
+            .ledger()
+            .lease_counts(row.id, ground.now)
+            .await?
+            .there;
     }
     let names: Vec<&str> = rows.iter().map(|row| row.name.as_str()).collect();
     let names = names.join(", ");
@@ -113,7 +117,7 @@ async fn send(cli: &Cli, rows: &[FirewallRow]) -> anyhow::Result<u64> {
                 .ledger
                 .lease_counts(link.id, now)
                 .await?
-                .held;
+                .there;
         }
     }
     daemon.close().await;

@@ -8,6 +8,7 @@ use crate::daemon::OnceSummary;
 use crate::plan::Plan;
 use crate::stage::intake::PollEnd;
 use crate::status::escape::escape_whole;
+use crate::status::layout::held_deletes;
 
 /// The summary of `run --once` for a terminal.
 #[must_use]
@@ -33,8 +34,8 @@ pub fn once(summary: &OnceSummary, dry_run: bool) -> String {
         if plan.held_deletes > 0 {
             let _ = writeln!(
                 text,
-                "  {} of {} deletes are more than max_delete allows in 24 h and wait for `feedwall approve --firewall {name}`",
-                plan.held_deletes, plan.wanted_deletes
+                "  {}; `feedwall approve --firewall {name}` lets them go",
+                held_deletes(plan.held_deletes, plan.wanted_deletes, plan.allowed_deletes)
             );
         }
         if let Some(why) = failure {

@@ -61,7 +61,9 @@ fn table(section: &mut Section<'_>, format: &Found<Protocol>, recipe: &mut Recip
     let valid_until = section.read("expires_column", None, maybe_column);
     let filters = section.read("where", Vec::new(), filters);
     let delimiter = section.read("delimiter", None, delimiter);
+    let separator = section.read("separator", None, separator);
     let items = section.read("items", Path::default(), items);
+    let made_at = section.read("made_at", None, made_at);
     let observables = section.read("observables", defaults::OBSERVABLES, boolean);
     let to_ids = section.read("to_ids", defaults::TO_IDS, boolean);
     let word = words::format_word(recipe.format, format.value);
@@ -99,6 +101,16 @@ fn table(section: &mut Section<'_>, format: &Found<Protocol>, recipe: &mut Recip
     } else {
         refuse("delimiter", &[&delimiter.at]);
     }
+    if recipe.format == Format::Text {
+        recipe.separator = separator.value;
+    } else {
+        refuse("separator", &[&separator.at]);
+    }
+    if matches!(recipe.format, Format::Json | Format::Ndjson) {
+        recipe.made_at = made_at.value;
+    } else {
+        refuse("field for its date", &[&made_at.at]);
+    }
     if recipe.format == Format::Json {
         recipe.items = items.value;
     } else {
@@ -114,6 +126,12 @@ fn table(section: &mut Section<'_>, format: &Found<Protocol>, recipe: &mut Recip
     } else {
         refuse("attributes with to_ids", &[&to_ids.at]);
     }
+    let inside = recipe.made_at.as_ref();
+    let inside = inside.is_some_and(|path| path.is_inside(&recipe.items));
+    let judged = recipe.format == Format::Json && !section.is_defaults();
+    section.rule(&[&made_at.at, &items.at], !(judged && inside), || {
+        "stands inside the items, so that it would be the date of one of them; name a place beside them".to_owned()
+    });
 }
 
 /// Whether something divides the cells of a row.
@@ -245,6 +263,34 @@ fn delimiter(item: &Item<'_>) -> Result<Option<u8>, Problems> {
     }
 }
 
+/// What divides the rows of a text beside the ends of its lines.
+fn separator(item: &Item<'_>) -> Result<Option<u8>, Problems> {
+    let takes = r#"one of ",", ";", "|", " " and "\t", or "off""#;
+    match text(item, takes)? {
+        "off" => Ok(None),
+        "," => Ok(Some(b',')),
+        ";" => Ok(Some(b';')),
+        "|" => Ok(Some(b'|')),
+        " " => Ok(Some(b' ')),
+        "\t" => Ok(Some(b'\t')),
+        other => wrong(format!("takes {takes}, not {}", shown(other))),
+    }
+}
+
+/// Where a JSON body says when it was made.
+fn made_at(item: &Item<'_>) -> Result<Option<Path>, Problems> {
+    let takes = r#"the path to the date, such as "timestamp" or "/meta/updated", or "off""#;
+    let written = text(item, takes)?;
+    match Path::try_new(written) {
+        _ if written == "off" => Ok(None),
+        Ok(path) if path.is_many() || written.is_empty() => {
+            wrong(format!("takes {takes}, not {}", shown(written)))
+        }
+        Ok(path) => Ok(Some(path)),
+        Err(broken) => wrong(broken.to_string()),
+    }
+}
+
 /// Where the items of a JSON body stand.
 fn items(item: &Item<'_>) -> Result<Path, Problems> {
     let written = text(item, r#"the path to the items, such as "/data/list""#)?;
@@ -333,6 +379,19 @@ fn key_of(column: &Column) -> String {
         Column::Name(name) => name.to_string(),
         Column::Number(number) => number.to_string(),
     }
+}
+
+/// How the config writes a separator.
+pub(super) fn write_separator(separator: Option<u8>) -> Written {
+    separator.map_or_else(
+        || Written::from("off"),
+        |sign| Written::from(char::from(sign).to_string()),
+    )
+}
+
+/// How the config writes the place of a date.
+pub(super) fn write_made_at(path: Option<&Path>) -> Written {
+    path.map_or_else(|| Written::from("off"), |path| path.to_string().into())
 }
 
 /// How the config writes a delimiter.

@@ -32,7 +32,13 @@ pub(super) fn of_guard_list(one: &Feed) -> Vec<Line> {
 
 /// The feed's keys, each beside what it would be if the file did not say.
 fn beside(one: &Feed, mut defaults: Vec<Entry>) -> Vec<Line> {
-    for format in [Format::Auto, Format::Json, Format::Stix, Format::Misp] {
+    for format in [
+        Format::Text,
+        Format::Auto,
+        Format::Json,
+        Format::Stix,
+        Format::Misp,
+    ] {
         defaults.extend(columns(&Recipe::new(format)));
     }
     let publisher = one.preset.and_then(catalog::find);
@@ -106,7 +112,12 @@ fn columns(recipe: &Recipe) -> Vec<Entry> {
     if body::has_delimiter(recipe.format) {
         entries.push(("delimiter", body::write_delimiter(recipe.delimiter)));
     }
+    if matches!(recipe.format, Format::Json | Format::Ndjson) {
+        let made_at = recipe.made_at.as_ref();
+        entries.push(("made_at", body::write_made_at(made_at)));
+    }
     match recipe.format {
+        Format::Text => entries.push(("separator", body::write_separator(recipe.separator))),
         Format::Json => entries.push(("items", recipe.items.to_string().into())),
         Format::Stix => entries.push(("observables", recipe.observables.into())),
         Format::Misp => entries.push(("to_ids", (!recipe.all_attributes).into())),

@@ -40,10 +40,18 @@ name = "prod"
 "#;
 
 /// Keys that the example has no feed for, or no room.
-const BEYOND: [(&str, &str); 3] = [
+const BEYOND: [(&str, &str); 5] = [
     (
         "items",
         "JSON: where the records stand, a pointer in which `*` is every one, such as `\"/data/*\"`; `column` is then a pointer inside a record.",
+    ),
+    (
+        "made_at",
+        "JSON: where the body says when it was made, from the top, such as `\"/meta/updated\"`; NDJSON: a field of the row with `\"type\": \"metadata\"`. A body that says that it is older than `max_stale` is frozen.",
+    ),
+    (
+        "separator",
+        "Text: a sign that ends a row as the end of a line does, such as `\",\"`: for lists that stand in one line, however long it is.",
     ),
     (
         "to_ids",

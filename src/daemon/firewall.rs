@@ -89,7 +89,8 @@ pub(super) fn tell_plan(link: &Link, plan: &Plan) {
         tracing::warn!(
             firewall = %link.config.name,
             held = plan.held_deletes,
-            wanted = plan.wanted_deletes,
+            wanted_in_24_h = plan.wanted_deletes,
+            allowed_in_24_h = plan.allowed_deletes,
             "deletes beyond max_delete wait for `feedwall approve --firewall {}`", link.config.name
         );
     }

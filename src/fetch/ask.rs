@@ -5,7 +5,7 @@ use std::time::Duration;
 use reqwest::header::{
     DATE, HeaderMap, HeaderName, IF_MODIFIED_SINCE, IF_NONE_MATCH, LOCATION, RETRY_AFTER,
 };
-use reqwest::{RequestBuilder, Response};
+use reqwest::{Client, RequestBuilder, Response};
 use url::Url;
 
 use super::address::permit_url;
@@ -43,15 +43,7 @@ pub(super) async fn ask(
     for hop in 0..=MAX_REDIRECTS {
         let what = asker.veil.show(&url);
         judge(&url, &what, asker.allow_private)?;
-        let request = asker.request(&url, question.accept);
-        let (request, conditional) = with_validators(request, question.validators, &what);
-        let response = tokio::time::timeout(limits.first_byte, request.send())
-            .await
-            .map_err(|_| FetchError::FirstByte {
-                what: what.clone(),
-                limit: limits.first_byte,
-            })?
-            .map_err(|error| trouble::before_the_answer(&what, &error))?;
+        let (response, conditional) = send(asker, question, &url, &what, limits).await?;
         match response.status().as_u16() {
             200 => {
                 let moved_to = (hop > 0 && permanent).then(|| asker.without_keys(&url));
@@ -80,6 +72,47 @@ pub(super) async fn ask(
         what: asker.veil.show(question.url),
         limit: MAX_REDIRECTS,
     })
+}
+
+/// Asks one address. A publisher may close a connection that was kept from an earlier question just as the next one goes
+/// out; then it is asked once more, on a connection of its own, as a GET may be (RFC 9110 §9.2.2). Nothing else is asked
+/// twice: a publisher that answered nothing on a new connection was heard.
+async fn send(
+    asker: &Asker,
+    question: &Question<'_>,
+    url: &Url,
+    what: &str,
+    limits: &Limits,
+) -> Result<(Response, bool), FetchError> {
+    let build = |client: &Client| {
+        let request = asker.request(client, url, question.accept);
+        with_validators(request, question.validators, what)
+    };
+    let (request, conditional) = build(&asker.client);
+    let mut sent = in_time(request, what, limits).await?;
+    if let Err(error) = &sent
+        && asker.kept.may_be_open(url)
+        && trouble::ended_unanswered(error)
+    {
+        let (request, _) = build(&asker.afresh().await?);
+        sent = in_time(request, what, limits).await?;
+    }
+    let response = sent.map_err(|error| trouble::before_the_answer(what, &error))?;
+    asker.kept.answered(url);
+    Ok((response, conditional))
+}
+
+async fn in_time(
+    request: RequestBuilder,
+    what: &str,
+    limits: &Limits,
+) -> Result<reqwest::Result<Response>, FetchError> {
+    tokio::time::timeout(limits.first_byte, request.send())
+        .await
+        .map_err(|_| FetchError::FirstByte {
+            what: what.to_owned(),
+            limit: limits.first_byte,
+        })
 }
 
 fn judge(url: &Url, what: &str, allow_private: bool) -> Result<(), FetchError> {

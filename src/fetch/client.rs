@@ -1,13 +1,13 @@
 //! A source made ready to be asked: its client, its keys as they are now, and a veil over them.
 
-use std::path::Path;
-use std::time::Duration;
+use std::path::{Path, PathBuf};
 
 use reqwest::header::{ACCEPT, ACCEPT_ENCODING, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Certificate, Client, ClientBuilder, Proxy, RequestBuilder};
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
+use super::kept::{IDLE, Kept};
 use super::redact::{Veil, plain, redact};
 use super::resolve::Filtered;
 use super::source::{HttpSource, Login, Value};
@@ -27,6 +27,12 @@ pub(super) struct Asker {
     pub(super) client: Client,
     pub(super) veil: Veil,
     pub(super) allow_private: bool,
+    /// Who has answered this client lately.
+    pub(super) kept: Kept,
+    /// What another client like this one is made of.
+    policy: FetchPolicy,
+    proxy: Option<Url>,
+    ca_file: Option<PathBuf>,
     home: Url,
     /// As it stands in an address.
     path_key: Option<SecretString>,
@@ -52,12 +58,19 @@ impl Asker {
 
     fn read(fetcher: &Fetcher, source: &HttpSource) -> Result<Self, FetchError> {
         let what = redact(&source.url);
-        let client = match (&source.proxy, &source.ca_file) {
-            (None, None) => fetcher.client.clone(),
-            (proxy, ca_file) => own(&fetcher.policy, proxy.as_ref(), ca_file.as_deref())?,
+        let (client, kept) = match (&source.proxy, &source.ca_file) {
+            (None, None) => (fetcher.client.clone(), fetcher.kept.clone()),
+            (proxy, ca_file) => {
+                let client = own(&fetcher.policy, proxy.as_ref(), ca_file.as_deref())?;
+                (client, Kept::default())
+            }
         };
         let mut asker = Self {
             client,
+            kept,
+            policy: fetcher.policy.clone(),
+            proxy: source.proxy.clone(),
+            ca_file: source.ca_file.clone(),
             veil: Veil::default(),
             allow_private: fetcher.policy.allow_private,
             home: source.url.clone(),
@@ -88,6 +101,17 @@ impl Asker {
             Some(Login::Bearer(token)) => Some(ReadLogin::Bearer(asker.value(token, &what)?)),
         };
         Ok(asker)
+    }
+
+    /// A client like the source's own that has no connection yet. Certificates are read from the disk for it.
+    pub(super) async fn afresh(&self) -> Result<Client, FetchError> {
+        let (policy, proxy) = (self.policy.clone(), self.proxy.clone());
+        let ca_file = self.ca_file.clone();
+        blocking(move || match (proxy, ca_file) {
+            (None, None) => shared(&policy),
+            (proxy, ca_file) => own(&policy, proxy.as_ref(), ca_file.as_deref()),
+        })
+        .await
     }
 
     /// Reads a value; if it is a secret, no address shown from now on holds it.
@@ -126,16 +150,21 @@ impl Asker {
         url
     }
 
-    /// A GET of `url`. Keys go to the source's own origin and to no other. Where the address names an archive, gzip
+    /// A GET of `url` by the source's client, or one [afresh](Self::afresh). Keys go to the source's own origin and to no other. Where the address names an archive, gzip
     /// around it would gain nothing, and a zip archive can be read only as a file.
-    pub(super) fn request(&self, url: &Url, accept: &'static str) -> RequestBuilder {
+    pub(super) fn request(
+        &self,
+        client: &Client,
+        url: &Url,
+        accept: &'static str,
+    ) -> RequestBuilder {
         let encoding = if names_an_archive(url) {
             "identity"
         } else {
             "gzip"
         };
         let get = |url| {
-            self.client
+            client
                 .get(url)
                 .header(ACCEPT, accept)
                 .header(ACCEPT_ENCODING, encoding)
@@ -265,7 +294,7 @@ fn builder(policy: &FetchPolicy, allow_private: bool) -> ClientBuilder {
     crate::net::client_builder()
         .user_agent(agent)
         .dns_resolver(Filtered { allow_private })
-        .pool_idle_timeout(Duration::from_secs(10))
+        .pool_idle_timeout(IDLE)
 }
 
 fn finish(building: ClientBuilder) -> Result<Client, FetchError> {
@@ -312,7 +341,10 @@ mod tests {
             ("https://b.example/y", false),
         ] {
             let url = Url::parse(url).unwrap();
-            let request = asker.request(&asker.address(&url), "*/*").build().unwrap();
+            let request = asker
+                .request(&asker.client, &asker.address(&url), "*/*")
+                .build()
+                .unwrap();
             assert_eq!(request.headers().contains_key("auth-key"), home, "{url}");
             assert_eq!(
                 request.headers().contains_key("authorization"),

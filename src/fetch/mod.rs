@@ -16,6 +16,7 @@ mod client;
 mod error;
 mod file;
 mod http;
+mod kept;
 mod lines;
 mod misp;
 mod pace;
@@ -145,6 +146,7 @@ pub struct FetchPolicy {
 pub struct Fetcher {
     policy: FetchPolicy,
     client: reqwest::Client,
+    kept: kept::Kept,
 }
 
 impl Fetcher {
@@ -156,7 +158,12 @@ impl Fetcher {
     pub fn new(policy: FetchPolicy) -> Result<Self, FetchError> {
         spool::Spool::create(&policy.spool_dir, 0)?;
         let client = client::shared(&policy)?;
-        Ok(Self { policy, client })
+        let kept = kept::Kept::default();
+        Ok(Self {
+            policy,
+            client,
+            kept,
+        })
     }
 
     /// A body that was fetched before, from the bytes that were kept of it. Where it ended is not known any

@@ -29,6 +29,15 @@ pub(super) fn before_the_answer(what: &str, error: &reqwest::Error) -> FetchErro
     }
 }
 
+/// Whether a connection ended before anything of an answer was understood: what its publisher closed at the moment when
+/// it was asked again looks like this. Without an answer that is no HTTP, without trouble on the way to a connection.
+pub(super) fn ended_unanswered(error: &reqwest::Error) -> bool {
+    let by_hyper = find::<hyper::Error>(error);
+    by_hyper.is_some_and(|fault| !fault.is_parse() && !fault.is_user() && !fault.is_timeout())
+        && !error.is_connect()
+        && !error.is_timeout()
+}
+
 /// What the last error in the chain says, fit for one line.
 pub(super) fn innermost(error: &(dyn Error + 'static)) -> String {
     let last = chain(error).last().unwrap_or(error);

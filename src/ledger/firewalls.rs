@@ -54,9 +54,11 @@ pub struct PlanSummary {
     pub pending: u64,
     /// What was left out and why, as JSON: `{"reason": entries}`.
     pub left_out: String,
-    /// Deletes that it wanted.
+    /// Deletes that 24 h would see, done, wanted and held.
     pub wanted_deletes: u64,
-    /// Of those, the ones that wait for `feedwall approve --firewall`.
+    /// Deletes that 24 h may see, approvals included.
+    pub allowed_deletes: u64,
+    /// Deletes that wait for `feedwall approve --firewall`.
     pub held_deletes: u64,
     /// Where its contest for places ended.
     pub bar: Bar,
@@ -157,7 +159,8 @@ impl Ledger {
         let mut tx = self.begin().await?;
         sqlx::query(
             "UPDATE firewalls SET planned_at = ?2, desired = ?3, pending = ?4, left_out = ?5,
-                 wanted_deletes = ?6, held_deletes = ?7, bar = ?8, made_of = ?9, next_due = ?10
+                 wanted_deletes = ?6, held_deletes = ?7, allowed_deletes = ?8, bar = ?9, made_of = ?10,
+                 next_due = ?11
              WHERE id = ?1",
         )
         .bind(firewall)
@@ -167,6 +170,7 @@ impl Ledger {
         .bind(&plan.left_out)
         .bind(i64::try_from(plan.wanted_deletes).unwrap_or(i64::MAX))
         .bind(i64::try_from(plan.held_deletes).unwrap_or(i64::MAX))
+        .bind(i64::try_from(plan.allowed_deletes).unwrap_or(i64::MAX))
         .bind(serde_json::to_string(&plan.bar).ok())
         .bind(&plan.made_of)
         .bind(plan.next_due.map(UnixTime::seconds))
@@ -277,6 +281,7 @@ fn read_plan(row: &SqliteRow, at: UnixTime) -> Result<PlanSummary> {
         pending: count(row, "pending")?,
         left_out: row.try_get("left_out")?,
         wanted_deletes: count(row, "wanted_deletes")?,
+        allowed_deletes: count(row, "allowed_deletes")?,
         held_deletes: count(row, "held_deletes")?,
         // A bar that this version cannot read says nothing of what it was made of.
         made_of: bar.as_ref().map_or_else(String::new, |_| made_of),

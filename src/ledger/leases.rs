@@ -11,12 +11,16 @@ use super::{Ledger, LedgerError, Result, Tx};
 /// Leases of a firewall in numbers, for `status`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LeaseCounts {
-    /// Entries held.
+    /// Entries that may be there, wanted or not, in doubt or not.
+    pub there: u64,
+    /// Of those, the wanted ones that are there without doubt.
     pub held: u64,
+    /// Wanted entries seen in a read-back since they were last set.
+    pub confirmed: u64,
+    /// Entries that are there without doubt, and that the last plan no longer wanted.
+    pub unwanted: u64,
     /// Entries whose last call had no answer.
     pub doubtful: u64,
-    /// Entries seen in a read-back since they were last set.
-    pub confirmed: u64,
     /// Entries whose EndTime lies within the hour.
     pub ending_soon: u64,
     /// The earliest EndTime: when protection begins to lapse if nothing renews it.
@@ -109,7 +113,9 @@ impl Ledger {
     /// # Errors
     /// When the ledger cannot be read.
     pub async fn lease_counts(&self, firewall: i64, now: UnixTime) -> Result<LeaseCounts> {
-        let (held, doubtful, confirmed, soon, first, last): (
+        let (there, held, confirmed, unwanted, doubtful, soon, first, last): (
+            i64,
+            i64,
             i64,
             i64,
             i64,
@@ -117,7 +123,9 @@ impl Ledger {
             Option<i64>,
             Option<i64>,
         ) = sqlx::query_as(
-            "SELECT count(*), count(doubt), coalesce(sum(confirmed_at >= set_at), 0),
+            "SELECT count(*), coalesce(sum(doubt IS NULL AND NOT unwanted), 0),
+                 coalesce(sum(confirmed_at >= set_at AND NOT unwanted), 0),
+                 coalesce(sum(doubt IS NULL AND unwanted), 0), count(doubt),
                  coalesce(sum(end_time < ?2 + 3600), 0), min(end_time), max(end_time)
              FROM leases WHERE firewall_id = ?1 AND end_time > ?2",
         )
@@ -127,9 +135,11 @@ impl Ledger {
         .await?;
         let count = |number: i64| u64::try_from(number).unwrap_or(0);
         Ok(LeaseCounts {
+            there: count(there),
             held: count(held),
-            doubtful: count(doubtful),
             confirmed: count(confirmed),
+            unwanted: count(unwanted),
+            doubtful: count(doubtful),
             ending_soon: count(soon),
             first_end: first.map(UnixTime::from_seconds),
             last_end: last.map(UnixTime::from_seconds),
@@ -177,6 +187,47 @@ impl Ledger {
         Ok(())
     }
 
+    /// Remembers which leases are no longer wanted (`entries`, sorted), and which are again. Where that is as it was,
+    /// nothing is written.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read or written.
+    pub async fn mark_unwanted(&self, firewall: i64, entries: &[Entry]) -> Result<()> {
+        let rows: Vec<(i64, i64, Vec<u8>)> = sqlx::query_as(
+            "SELECT list, direction, key FROM leases WHERE firewall_id = ? AND unwanted = 1",
+        )
+        .bind(firewall)
+        .fetch_all(&self.readers)
+        .await?;
+        let marked: HashSet<Entry> = rows.into_iter().map(read_entry).collect::<Result<_>>()?;
+        let wanted_again = |entry: &&Entry| entries.binary_search(entry).is_err();
+        let clear: Vec<Entry> = marked.iter().filter(wanted_again).cloned().collect();
+        let is_new = |entry: &&Entry| !marked.contains(entry);
+        let mark: Vec<Entry> = entries.iter().filter(is_new).cloned().collect();
+        if mark.is_empty() && clear.is_empty() {
+            return Ok(());
+        }
+        let mut tx = self.begin().await?;
+        for (entries, unwanted) in [(&mark, true), (&clear, false)] {
+            for group in bulk::groups(entries) {
+                sqlx::query(
+                    "UPDATE leases SET unwanted = ?5
+                     WHERE firewall_id = ?1 AND list = ?2 AND direction = ?3
+                         AND key IN (SELECT unhex(value) FROM json_each(?4))",
+                )
+                .bind(firewall)
+                .bind(group.list)
+                .bind(group.direction)
+                .bind(group.keys)
+                .bind(unwanted)
+                .execute(&mut *tx)
+                .await?;
+            }
+        }
+        tx.commit().await?;
+        Ok(())
+    }
+
     /// The entries that others hold on a firewall, as last read.
     ///
     /// # Errors
@@ -188,15 +239,7 @@ impl Ledger {
         .bind(firewall)
         .fetch_all(&self.readers)
         .await?;
-        rows.into_iter()
-            .map(|(list, direction, key)| {
-                Ok(Entry {
-                    list: list_of(list)?,
-                    indicator: Indicator::from_key(&key)?,
-                    direction: direction_of(direction)?,
-                })
-            })
-            .collect()
+        rows.into_iter().map(read_entry).collect()
     }
 }
 
@@ -281,6 +324,14 @@ pub(super) fn list_of(number: i64) -> Result<List> {
 
 pub(super) fn direction_of(number: i64) -> Result<Direction> {
     Direction::from_number(number).ok_or_else(|| LedgerError::Row(format!("direction {number}")))
+}
+
+fn read_entry((list, direction, key): (i64, i64, Vec<u8>)) -> Result<Entry> {
+    Ok(Entry {
+        list: list_of(list)?,
+        indicator: Indicator::from_key(&key)?,
+        direction: direction_of(direction)?,
+    })
 }
 
 fn read_lease((indicator, mut numbers): (Indicator, Numbers<'_>)) -> Result<Lease> {

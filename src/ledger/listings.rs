@@ -28,6 +28,14 @@ pub struct Delta {
     pub listed: u64,
 }
 
+impl Delta {
+    /// Whether the feed lists what it listed before, in the same words.
+    #[must_use]
+    pub fn is_nothing(&self) -> bool {
+        self.added + self.relisted + self.renewed + self.delisted == 0
+    }
+}
+
 /// A listing as it stood before the poll.
 struct Old {
     indicator: Indicator,
@@ -70,6 +78,22 @@ impl Ledger {
         records: impl Iterator<Item = Record>,
         now: UnixTime,
     ) -> Result<Delta> {
+        self.record_changes(feed, body, records, now, false).await
+    }
+
+    /// As [`Ledger::record_body`]; with `only_changes`, a body that changes no listing is no good fetch, and nothing of
+    /// it is kept.
+    ///
+    /// # Errors
+    /// When the ledger cannot be written.
+    pub async fn record_changes(
+        &self,
+        feed: &FeedRow,
+        body: &GoodBody,
+        records: impl Iterator<Item = Record>,
+        now: UnixTime,
+        only_changes: bool,
+    ) -> Result<Delta> {
         let mut recording = Recording {
             feed,
             now,
@@ -91,6 +115,9 @@ impl Ledger {
             recording.add(record).await?;
         }
         let delta = recording.finish().await?;
+        if only_changes && delta.is_nothing() {
+            return Ok(delta);
+        }
         self.commit_body(feed.id, body, &delta, now).await?;
         Ok(delta)
     }

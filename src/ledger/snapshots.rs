@@ -187,7 +187,7 @@ impl Ledger {
         let mut tx = self.begin().await?;
         sqlx::query(
             "UPDATE feeds SET recipe = ?2, validators = ?3, body_sha256 = ?4,
-                 body_since = iif(body_sha256 IS ?4, ifnull(body_since, ?7), ?7),
+                 body_since = iif(body_sha256 IS ?4 OR ?9, ifnull(body_since, ?7), ?7),
                  listed = ?5, rejected = ?6, last_poll = ?7, last_good = ?7,
                  next_poll = ?8, polls = polls + 1,
                  failures = 0, state = 'good', trouble = NULL
@@ -201,6 +201,7 @@ impl Ledger {
         .bind(i64::try_from(body.rejected).unwrap_or(i64::MAX))
         .bind(now.seconds())
         .bind(body.next_poll.seconds())
+        .bind(delta.is_nothing())
         .execute(&mut *tx)
         .await?;
         forget_held(&mut tx, feed).await?;

@@ -107,6 +107,15 @@ impl fmt::Display for DomainName {
     }
 }
 
+/// Whether `text` is a public suffix, however it is written, a top-level domain included: such a name never becomes a
+/// [`DomainName`], so that nothing ever blocks it.
+#[must_use]
+pub fn names_public_suffix(text: &str) -> bool {
+    let bare = text.strip_prefix("*.").or(text.strip_prefix('.'));
+    let ascii = to_ascii(bare.unwrap_or(text));
+    ascii.is_ok_and(|name| is_public_suffix(name.strip_suffix('.').unwrap_or(&name)))
+}
+
 /// The name in A-labels. Plain lower-case names, by far the most, need no table of Unicode.
 fn to_ascii(text: &str) -> Result<Cow<'_, str>, DomainError> {
     if text.is_empty() || text == "." {

@@ -10,7 +10,7 @@ mod name;
 mod spread;
 mod time;
 
-pub use domain::{DomainError, DomainName};
+pub use domain::{DomainError, DomainName, names_public_suffix};
 pub use entry::{Action, Direction, Directions, Entry, Lease, List};
 pub use feed::{Brakes, FeedTerms, Mode, OnDelist};
 pub(crate) use indicator::tags;

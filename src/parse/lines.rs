@@ -3,7 +3,7 @@
 
 use std::io;
 
-use memchr::memchr2;
+use memchr::{memchr2, memchr3};
 
 use super::{Out, Place, Reason, Text};
 
@@ -46,10 +46,24 @@ pub(super) fn is_comment(text: &[u8]) -> bool {
 pub(super) fn each_line(
     text: Text<'_>,
     out: &mut Out<'_>,
+    each: impl FnMut(&mut Out<'_>, Line<'_>),
+) -> io::Result<()> {
+    each_part(text, None, out, each)
+}
+
+/// Gives every part of a line that `separator` divides from the next to `each`, as if it were a line: a line of parts
+/// may be as long as the body.
+pub(super) fn each_part(
+    text: Text<'_>,
+    separator: Option<u8>,
+    out: &mut Out<'_>,
     mut each: impl FnMut(&mut Out<'_>, Line<'_>),
 ) -> io::Result<()> {
     let Text { body, ends_surely } = text;
-    let mut lines = Lines::default();
+    let mut lines = Lines {
+        separator,
+        ..Lines::default()
+    };
     loop {
         let chunk = match body.fill_buf() {
             Ok(chunk) => chunk,
@@ -76,6 +90,10 @@ struct Lines {
     length: u64,
     /// The last byte was a CR, so that an LF here ends no further line.
     after_cr: bool,
+    /// What ends a part of a line.
+    separator: Option<u8>,
+    /// The reader stands behind a separator, inside a line that has been counted.
+    further: bool,
 }
 
 impl Lines {
@@ -90,14 +108,15 @@ impl Lines {
             out.tally.bytes += 1;
         }
         self.after_cr = false;
-        while let Some(end) = memchr2(b'\n', b'\r', chunk) {
+        while let Some(end) = self.find_end(chunk) {
             if self.length == 0 {
-                finish(&chunk[..end], out, each);
+                finish(&chunk[..end], self.further, out, each);
                 out.tally.bytes += end as u64;
             } else {
                 self.keep(&chunk[..end]);
                 self.carried(out, each);
             }
+            self.further = Some(chunk[end]) == self.separator;
             let mut past = end + 1;
             if chunk[end] == b'\r' {
                 match chunk.get(past) {
@@ -110,6 +129,13 @@ impl Lines {
             chunk = &chunk[past..];
         }
         self.keep(chunk);
+    }
+
+    fn find_end(&self, chunk: &[u8]) -> Option<usize> {
+        match self.separator {
+            None => memchr2(b'\n', b'\r', chunk),
+            Some(sign) => memchr3(b'\n', b'\r', sign, chunk),
+        }
     }
 
     /// The body's end, which may stand inside a line.
@@ -126,7 +152,7 @@ impl Lines {
             self.carried(out, each);
             return;
         }
-        out.tally.lines += 1;
+        out.tally.lines += u64::from(!self.further);
         let place = here(out);
         out.reject(place, &self.carry, Reason::CutShort);
         out.tally.bytes += self.length;
@@ -139,16 +165,21 @@ impl Lines {
     }
 
     fn carried(&mut self, out: &mut Out<'_>, each: &mut impl FnMut(&mut Out<'_>, Line<'_>)) {
-        finish(&self.carry, out, each);
+        finish(&self.carry, self.further, out, each);
         out.tally.bytes += self.length;
         self.carry.clear();
         self.length = 0;
     }
 }
 
-/// Hands over the line that begins where the tally stands.
-fn finish(mut bytes: &[u8], out: &mut Out<'_>, each: &mut impl FnMut(&mut Out<'_>, Line<'_>)) {
-    out.tally.lines += 1;
+/// Hands over the line, or the `further` part of one, that begins where the tally stands.
+fn finish(
+    mut bytes: &[u8],
+    further: bool,
+    out: &mut Out<'_>,
+    each: &mut impl FnMut(&mut Out<'_>, Line<'_>),
+) {
+    out.tally.lines += u64::from(!further);
     let place = here(out);
     if place.byte == 0 {
         bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);

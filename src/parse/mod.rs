@@ -108,6 +108,11 @@ pub struct Tally {
     pub broken: bool,
     /// How far the names reach that a warninglist guards; absent for other formats.
     pub reach: Option<Reach>,
+    /// Rows of a warninglist that need no guard, for nothing ever blocks what they name (a public suffix): neither taken
+    /// nor rejected.
+    pub needless: u64,
+    /// When the body says that it was made, where the recipe says where that stands ([`Recipe::made_at`]).
+    pub made_at: Option<UnixTime>,
 }
 
 /// Reads `text` to its end and hands everything in it to `sink`. A body that is a web page, and with

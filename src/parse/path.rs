@@ -52,6 +52,27 @@ impl Path {
         Ok(Self(steps))
     }
 
+    /// Whether `*` stands in it, so that it leads to many places.
+    #[must_use]
+    pub fn is_many(&self) -> bool {
+        self.0.iter().any(Option::is_none)
+    }
+
+    /// Whether it leads to `other`, or to a place inside of what `other` leads to.
+    #[must_use]
+    pub fn is_inside(&self, other: &Self) -> bool {
+        let pairs = other.0.iter().zip(&self.0);
+        let same = |(theirs, ours): (&Option<Box<str>>, &Option<Box<str>>)| {
+            theirs.is_none() || theirs == ours
+        };
+        self.0.len() >= other.0.len() && pairs.into_iter().all(same)
+    }
+
+    /// The keys of a path to one place.
+    pub(super) fn keys(&self) -> impl Iterator<Item = Box<str>> {
+        self.0.iter().flatten().cloned()
+    }
+
     pub(super) fn steps(&self) -> impl DoubleEndedIterator<Item = Step<'_>> {
         self.0.iter().map(|key| match key {
             Some(key) => Step::Key(key),

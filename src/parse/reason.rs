@@ -19,16 +19,18 @@ pub enum Reason {
     Markup,
     /// `auto` alone.
     #[error(
-        "the body is JSON, and `auto` finds no indicators in it: name its format and its field"
+        "the body is JSON, and `auto` finds no indicators in it: name its format and its field (`format`, `items`, `column`) in the config"
     )]
     Json,
     /// `auto` alone.
     #[error(
-        "the body is a warninglist of MISP, which says what must not be blocked: it belongs in a [[guard.list]], as format \"misp-warninglist\""
+        "the body is a warninglist of MISP, which says what must not be blocked: it belongs in a [[guard.list]], and can be tried with `--format misp-warninglist`"
     )]
     Warninglist,
     /// `auto` alone.
-    #[error("most of the body's rows make no sense in any format: name its format")]
+    #[error(
+        "most of the body's rows make no sense in any format: name its format (`format` in the config, `feeds try --format text` here)"
+    )]
     UnknownFormat,
     /// Another charset, or no text at all.
     #[error("the line is not UTF-8")]
@@ -191,6 +193,11 @@ pub enum Reason {
         "the warninglist holds parts of names or regular expressions, and a guard needs whole names"
     )]
     Fragments,
+    /// `misp-warninglist` of a type whose names reach below themselves: `com`, `co.uk`.
+    #[error(
+        "it is a public suffix: a guard of all below it would let every domain there pass, and the suffix itself is never blocked anyway"
+    )]
+    SuffixGuard,
 }
 
 impl Reason {
@@ -199,6 +206,15 @@ impl Reason {
 
     /// The largest item of a JSON body that is read, in bytes; a larger one is rejected and skipped.
     pub const LARGEST: usize = 1024 * 1024;
+
+    /// Whether it is said of a whole body, by its beginning, and not of one row.
+    #[must_use]
+    pub const fn is_of_the_body(self) -> bool {
+        matches!(
+            self,
+            Self::Markup | Self::Json | Self::Warninglist | Self::UnknownFormat
+        )
+    }
 
     /// Why an item could not be read.
     pub(super) fn of_json(error: &serde_json::Error) -> Self {

@@ -49,6 +49,10 @@ pub struct Recipe {
     pub fields: Fields,
     /// What divides a table's cells, an ASCII sign; absent, the first of `,` `;` TAB `|` that fits.
     pub delimiter: Option<u8>,
+    /// `text` alone: an ASCII sign that ends a row as the end of a line does.
+    pub separator: Option<u8>,
+    /// `json` and `ndjson`: where the body says when it was made, from the top or in the row about the list.
+    pub made_at: Option<Path>,
     /// `json` alone: the way to the items. Where it leads to a list, its elements are the items; what it
     /// leads to otherwise is one.
     pub items: Path,
@@ -99,6 +103,8 @@ impl Recipe {
             min_prefix: MinPrefix::default(),
             fields: Fields::default(),
             delimiter: None,
+            separator: None,
+            made_at: None,
             items: Path::default(),
             observables: false,
             all_attributes: false,
@@ -129,7 +135,9 @@ mod tests {
     #[test]
     fn every_option_changes_the_fingerprint() {
         let plain = || Recipe::new(Format::Text);
-        let changes: [fn(&mut Recipe); 13] = [
+        let changes: [fn(&mut Recipe); 15] = [
+            |recipe| recipe.separator = Some(b','),
+            |recipe| recipe.made_at = Some(Path::try_new("timestamp").unwrap()),
             |recipe| recipe.all_attributes = true,
             |recipe| recipe.observables = true,
             |recipe| recipe.items = Path::try_new("/data").unwrap(),
@@ -155,7 +163,7 @@ mod tests {
             plain().fingerprint(),
             "1 Recipe { format: Text, urls: Reject, min_prefix: MinPrefix { v4: 8, v6: 16 }, \
              fields: Fields { indicator: One(Number(1)), filters: [], confidence: None, dated: None, \
-             valid_until: None }, delimiter: None, items: Path([]), observables: false, \
+             valid_until: None }, delimiter: None, separator: None, made_at: None, items: Path([]), observables: false, \
              all_attributes: false }"
         );
     }

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::lines::{Line, each_line, is_comment};
+use super::lines::{Line, each_line, each_part, is_comment};
 use super::token::{self, Found};
 use super::{Out, Reason, Recipe, Said, Text};
 use crate::model::{Indicator, ipv4};
@@ -11,11 +11,37 @@ use crate::model::{Indicator, ipv4};
 const BLANK: [char; 4] = [' ', '\t', '\u{b}', '\u{c}'];
 
 pub(super) fn parse(recipe: &Recipe, text: Text<'_>, out: &mut Out<'_>) -> io::Result<()> {
-    each_line(text, out, |out, line| match row(recipe, &line) {
+    let Some(separator) = recipe.separator else {
+        return each_line(text, out, |out, line| take(recipe, out, &line));
+    };
+    // A comment goes on to the end of its line, whatever signs stand in it.
+    let mut comment = None;
+    each_part(text, Some(separator), out, |out, part| {
+        let line = Some(part.place.line);
+        if comment != line {
+            take(recipe, out, &part);
+        }
+        if holds_comment(part.bytes) {
+            comment = line;
+        }
+    })
+}
+
+/// Whether a comment begins in a part of a line.
+fn holds_comment(part: &[u8]) -> bool {
+    let begins = |at: usize| {
+        let before = at.checked_sub(1).and_then(|before| part.get(before));
+        before.is_none_or(u8::is_ascii_whitespace) && is_comment(&part[at..])
+    };
+    (0..part.len()).any(begins)
+}
+
+fn take(recipe: &Recipe, out: &mut Out<'_>, line: &Line<'_>) {
+    match row(recipe, line) {
         Ok(None) => {}
         Ok(Some(found)) => out.row(found, Said::default()),
         Err(reason) => out.reject(line.place, line.bytes, reason),
-    })
+    }
 }
 
 /// What a line says; `None` for a blank one and for a comment, whatever its charset.
@@ -144,5 +170,70 @@ fn is_second(recipe: &Recipe, column: &str) -> bool {
         Ok(Found::One(Indicator::Domain(name))) => name.known_suffix().is_some(),
         Ok(_) => true,
         Err(_) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{BufReader, Cursor};
+
+    use super::*;
+    use crate::parse::{Format, Snapshot};
+
+    fn read(separator: u8, body: &str, buffer: usize, ends_surely: bool) -> Snapshot {
+        let recipe = Recipe {
+            separator: Some(separator),
+            ..Recipe::new(Format::Text)
+        };
+        let mut body = BufReader::with_capacity(buffer, Cursor::new(body));
+        let text = Text {
+            body: &mut body,
+            ends_surely,
+        };
+        Snapshot::read(&recipe, text, 1_000_000).unwrap()
+    }
+
+    #[test]
+    fn a_separator_ends_a_row_as_a_line_s_end_does() {
+        let body = "# one, two\r\n45.155.205.1, 45.155.205.2,,45.155.205.0/24,\n\
+            45.155.205.3 # a comment, 45.155.205.4\n45.155.205.999,evil-host.ch";
+        for buffer in [1, 2, 7, 4096] {
+            let list = read(b',', body, buffer, true);
+            let rows: Vec<_> = list.rows().map(|row| row.indicator.to_string()).collect();
+            let expected = [
+                "45.155.205.1",
+                "45.155.205.2",
+                "45.155.205.3",
+                "45.155.205.0/24",
+                "evil-host.ch",
+            ];
+            assert_eq!(rows, expected, "{buffer}");
+            let rejects = list.rejects().by_reason();
+            assert_eq!(list.rejects().total(), 1, "{rejects:?}");
+            let at = &rejects[0].1.first[0];
+            assert_eq!((list.tally().lines, at.line), (4, 4));
+            assert_eq!(list.tally().bytes, body.len() as u64);
+            let rest = &body[usize::try_from(at.byte).unwrap()..];
+            assert!(rest.starts_with(&at.text), "{at:?}");
+            // A row that may be cut short is none.
+            let cut = read(b',', body, buffer, false);
+            assert_eq!((cut.len(), cut.rejects().total()), (4, 2));
+        }
+        assert_eq!(read(b';', "45.155.205.1;45.155.205.2", 64, true).len(), 2);
+        assert_eq!(
+            read(b' ', "45.155.205.1  45.155.205.2\n", 64, true).len(),
+            2
+        );
+    }
+
+    /// One line of two megabytes, as some publishers have it, is read in the memory of one row.
+    #[test]
+    fn a_line_may_be_as_long_as_the_body() {
+        let addresses: Vec<String> = (0..150_000_u32)
+            .map(|at| std::net::Ipv4Addr::from_bits(0x2d00_0000 + at).to_string())
+            .collect();
+        let list = read(b',', &addresses.join(","), 128 << 10, true);
+        assert_eq!((list.len(), list.rejects().total()), (150_000, 0));
+        assert_eq!(list.tally().lines, 1);
     }
 }

@@ -1,7 +1,9 @@
 //! Format `misp-warninglist`: what must not be blocked (github.com/MISP/misp-warninglists). Its type says
 //! how far the names in it [reach](Reach); networks and addresses are read in a list of any type.
 //!
-//! A bare top-level domain, or any public suffix, is rejected: nothing in this program ever blocks one.
+//! Nothing in this program ever blocks a top-level domain, nor any public suffix. So a name that is one needs no guard
+//! where names stand for themselves alone, and is rejected where they stand for all below them, too: that would guard
+//! every domain of the world.
 
 use std::borrow::Cow;
 use std::io;
@@ -9,7 +11,8 @@ use std::io;
 use super::items::{Values, each_item};
 use super::lines::as_text;
 use super::path::Step::{Element, Key};
-use super::{Out, Place, Reason, Recipe, Said, Text, token};
+use super::{Out, Place, Reason, Recipe, Rejects, Said, Text, token};
+use crate::model::names_public_suffix;
 
 /// How far the names of a guard list reach.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -26,11 +29,12 @@ pub(super) fn parse(recipe: &Recipe, text: Text<'_>, out: &mut Out<'_>) -> io::R
     const KIND: usize = 2;
     let mut kind = None;
     let mut list = false;
+    let mut suffixes = Suffixes::default();
     // The type mostly stands behind the list.
     let paths = [&[Key("list"), Element][..], &[Key("list")], &[Key("type")]];
     each_item(text, Values::One, &paths, out, |out, item| {
         match item.path {
-            ROW => row(recipe, out, item.place, item.bytes),
+            ROW => row(recipe, out, item.place, item.bytes, &mut suffixes),
             KIND => kind = serde_json::from_slice::<String>(item.bytes).ok(),
             _ => {}
         }
@@ -43,6 +47,7 @@ pub(super) fn parse(recipe: &Recipe, text: Text<'_>, out: &mut Out<'_>) -> io::R
         Some("substring" | "regex") => Err(Reason::Fragments),
         _ => Err(Reason::NoWarninglist),
     };
+    suffixes.settle(reach.ok(), out);
     match reach {
         Ok(reach) => out.tally.reach = Some(reach),
         Err(_) if out.tally.broken => {}
@@ -54,7 +59,38 @@ pub(super) fn parse(recipe: &Recipe, text: Text<'_>, out: &mut Out<'_>) -> io::R
     Ok(())
 }
 
-fn row(recipe: &Recipe, out: &mut Out<'_>, place: Place, item: &[u8]) {
+/// Rows that are public suffixes, until the type is known: all counted, the first kept.
+#[derive(Default)]
+struct Suffixes {
+    count: u64,
+    first: Vec<(Place, String)>,
+}
+
+impl Suffixes {
+    fn add(&mut self, place: Place, text: &str) {
+        self.count += 1;
+        if self.first.len() < Rejects::KEPT {
+            self.first.push((place, text.to_owned()));
+        }
+    }
+
+    fn settle(self, reach: Option<Reach>, out: &mut Out<'_>) {
+        if reach == Some(Reach::Exact) {
+            out.tally.needless += self.count;
+            return;
+        }
+        let first = self.first.iter().map(|(place, text)| (*place, &**text));
+        let last = first.clone().last();
+        // Of those that are not kept, only the number counts.
+        let others = last.map(|(place, _)| (place, ""));
+        let all = first.chain(others.into_iter().cycle());
+        for (_, (place, text)) in (0..self.count).zip(all) {
+            out.reject(place, text.as_bytes(), Reason::SuffixGuard);
+        }
+    }
+}
+
+fn row(recipe: &Recipe, out: &mut Out<'_>, place: Place, item: &[u8], suffixes: &mut Suffixes) {
     let text = as_text(item).and_then(|text| {
         let text = serde_json::from_str::<Cow<'_, str>>(text);
         text.map_err(|error| Reason::of_json(&error))
@@ -66,6 +102,7 @@ fn row(recipe: &Recipe, out: &mut Out<'_>, place: Place, item: &[u8]) {
     };
     match token::read(recipe, text) {
         Ok(found) => out.row(found, Said::default()),
+        Err(_) if names_public_suffix(text) => suffixes.add(place, text),
         Err(reason) => out.reject(place, text.as_bytes(), reason),
     }
 }
@@ -109,6 +146,36 @@ mod tests {
             let list = format!(r#"{{"type": "{kind}", "list": []}}"#);
             assert_eq!(read(&list), (Some(reach), vec![], vec![], false), "{list}");
         }
+    }
+
+    /// A list of top-level domains says what holds anyway, unless it would guard every domain below them.
+    #[test]
+    fn public_suffixes_need_no_guard_and_are_none() {
+        let of = |kind: &str, rows: &str| {
+            let body = format!(r#"{{"list": [{rows}], "type": "{kind}"}}"#);
+            let recipe = Recipe::new(Format::MispWarninglist);
+            let text = Text {
+                body: &mut body.as_bytes(),
+                ends_surely: true,
+            };
+            Snapshot::read(&recipe, text, 100).unwrap()
+        };
+        let rows = r#""COM", ".co.uk", "XN--P1AI", "рф", "blogspot.com", "localhost", "a.example""#;
+        let list = of("string", rows);
+        assert_eq!((list.tally().needless, list.len()), (5, 1));
+        let reasons = list.rejects().by_reason();
+        assert_eq!(reasons.len(), 1, "{reasons:?}");
+        assert_eq!(reasons[0].1.first[0].text, "localhost");
+        for kind in ["hostname", "cidr"] {
+            let list = of(kind, rows);
+            assert_eq!((list.tally().needless, list.len()), (0, 1));
+            let reasons = list.rejects().by_reason();
+            assert_eq!((reasons[0].0, reasons[0].1.count), (Reason::SuffixGuard, 5));
+            assert_eq!(reasons[0].1.first[1].text, ".co.uk");
+        }
+        let many = of("hostname", &["\"com\""; 1000].join(","));
+        assert_eq!((many.tally().rows, many.rejects().total()), (1000, 1000));
+        assert_eq!(many.rejects().by_reason()[0].1.first.len(), Rejects::KEPT);
     }
 
     #[test]

@@ -142,7 +142,6 @@ pub fn batches(
     mut left_out: BTreeMap<LeftOut, u64>,
     now: UnixTime,
 ) -> Plan {
-    let wanted_deletes = changes.deletes.len() as u64;
     let renewals = changes
         .edits
         .iter()
@@ -151,7 +150,8 @@ pub fn batches(
     let held = changes.steady + renewals as u64;
     let unread = changes.unread.len() as u64;
     let kept = changes.steady + changes.edits.len() as u64 + unread + changes.stuck;
-    let held_deletes = brake(terms, standing, &mut changes, now);
+    let brake = brake(terms, standing, &mut changes, now);
+    let held_deletes = brake.held;
     let room = room_for_adds(terms, standing, &changes, kept + held_deletes);
     fit_adds(&mut changes, standing, room, &mut left_out);
     let sendable = changes.adds.len() + changes.edits.len() + changes.deletes.len();
@@ -190,26 +190,44 @@ pub fn batches(
         pending: sendable as u64 + unread,
         waiting,
         held_deletes,
-        wanted_deletes,
+        wanted_deletes: brake.wanted,
+        allowed_deletes: brake.allowed,
         left_out,
         acquitted,
         absent: changes.absent,
+        unwanted: changes.unwanted,
         next_due: [changes.next_due, trial_due].into_iter().flatten().min(),
         ..Plan::default()
     }
 }
 
+/// The brake's numbers, in deletes of 24 h.
+struct Brake {
+    held: u64,
+    /// Those that are done, and all that would follow.
+    wanted: u64,
+    allowed: u64,
+}
+
 /// Holds back deletes beyond `max_delete` of the leases within 24 h, and renews what is held back. What has ended
 /// blocks nothing any more: taking it off is no delete in this sense.
-fn brake(terms: &FirewallTerms, standing: &Standing, changes: &mut Changes, now: UnixTime) -> u64 {
+fn brake(
+    terms: &FirewallTerms,
+    standing: &Standing,
+    changes: &mut Changes,
+    now: UnixTime,
+) -> Brake {
     let base = standing.leases.len() as u64 + standing.deleted;
     let allowed = share(base, terms.max_delete)
         .max(ALWAYS_DELETABLE)
-        .saturating_add(standing.approved_deletes)
-        .saturating_sub(standing.deleted);
-    let allowed = usize::try_from(allowed).unwrap_or(usize::MAX);
+        .saturating_add(standing.approved_deletes);
+    let mut brake = Brake {
+        held: 0,
+        wanted: standing.deleted,
+        allowed,
+    };
     if standing.withdrawn {
-        return 0;
+        return brake;
     }
     let (exempt, mut braked): (Vec<Lease>, Vec<Lease>) =
         changes.deletes.drain(..).partition(|lease| {
@@ -217,10 +235,12 @@ fn brake(terms: &FirewallTerms, standing: &Standing, changes: &mut Changes, now:
                 || standing.exempt.contains(&lease.entry)
                 || changes.covered.contains(&lease.entry)
         });
-    let held = braked.split_off(allowed.min(braked.len()));
+    brake.wanted += braked.len() as u64;
+    let open = usize::try_from(allowed.saturating_sub(standing.deleted)).unwrap_or(usize::MAX);
+    let held = braked.split_off(open.min(braked.len()));
     changes.deletes = exempt;
     changes.deletes.append(&mut braked);
-    let count = held.len() as u64;
+    brake.held = held.len() as u64;
     for lease in held {
         let end = now.plus(terms.lease).round_up(terms.grid);
         let due = super::lease::renewal_time(terms, &lease);
@@ -229,7 +249,7 @@ fn brake(terms: &FirewallTerms, standing: &Standing, changes: &mut Changes, now:
             changes.edits.push((lease, end));
         }
     }
-    count
+    brake
 }
 
 /// How many entries may be added: what the quota leaves beside what we hold, keep and cannot yet delete. A

@@ -21,6 +21,8 @@ pub struct Changes {
     pub unread: Vec<Lease>,
     /// No longer wanted, and found to be off the list already.
     pub absent: Vec<Entry>,
+    /// All that is no longer wanted, by entry.
+    pub unwanted: Vec<Entry>,
     /// Inside a network that stands on the list: no brake holds what opens nothing.
     pub covered: HashSet<Entry>,
     /// No longer wanted, but their delete is refused: they run out by themselves.
@@ -39,8 +41,9 @@ pub fn end_time(terms: &FirewallTerms, expires: UnixTime, now: UnixTime) -> Unix
     expires.min(now.plus(terms.lease)).round_up(terms.grid)
 }
 
-/// When a lease is due for renewal: between two thirds and one third of its own length left, at a step of
-/// the grid that its hash chooses, so that no step carries more than its share.
+/// When a lease is due for renewal: between two thirds and one third of its own length left, at the step of the grid
+/// that its hash chooses. The steps are those of the clock, not of the lease: so entries that were set in one hour are
+/// spread over a whole window at their first renewal, and stay apart at each one after.
 #[must_use]
 pub fn renewal_time(terms: &FirewallTerms, lease: &Lease) -> UnixTime {
     let length = lease.end_time.since(lease.set_at);
@@ -48,7 +51,9 @@ pub fn renewal_time(terms: &FirewallTerms, lease: &Lease) -> UnixTime {
     let closes = lease.end_time.minus(length / 3);
     let grid = terms.grid.as_secs().max(1);
     let steps = (closes.since(opens).as_secs() / grid).max(1);
-    let step = spread(&lease.entry.indicator, lease.entry.direction as u8) % steps;
+    let mine = spread(&lease.entry.indicator, lease.entry.direction as u8) % steps;
+    let first = opens.seconds().unsigned_abs() / grid % steps;
+    let step = (mine + steps - first) % steps;
     opens.plus(Duration::from_secs(step * grid))
 }
 
@@ -150,6 +155,7 @@ impl Changes {
     /// A lease that has ended needs no call, for the cloud has dropped the entry by itself; a [`Standing`] holds
     /// one only where it was seen to linger, or a delete of it had no answer.
     fn drop_lease(&mut self, standing: &Standing, lease: &Lease) {
+        self.unwanted.push(lease.entry.clone());
         if standing.must_be_read(lease) {
             self.unread.push(lease.clone());
         } else if lease.doubt == Some(Action::Add) && !standing.is_unsure(lease) {

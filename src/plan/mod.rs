@@ -170,14 +170,18 @@ pub struct Plan {
     pub waiting: u64,
     /// Deletes that the brake holds.
     pub held_deletes: u64,
-    /// Deletes that the plan wants in all, for the brake's sentence.
+    /// Deletes that 24 h would see, done, wanted and held.
     pub wanted_deletes: u64,
+    /// Deletes that 24 h may see, approvals included.
+    pub allowed_deletes: u64,
     /// What is left out, counted by reason.
     pub left_out: BTreeMap<LeftOut, u64>,
     /// Entries under trial that nothing is wanted of any more.
     pub acquitted: Vec<Entry>,
     /// Leases that nothing is wanted of any more, and that a reading found to be off the list: there is nothing to delete.
     pub absent: Vec<Entry>,
+    /// Leases that are no longer wanted, whether or not they can be taken off now; by entry.
+    pub unwanted: Vec<Entry>,
     /// When the plan would change though nothing else does.
     pub next_due: Option<UnixTime>,
     /// Where the contest for places ended.

@@ -9,6 +9,7 @@ use proptest::prelude::*;
 
 mod bar;
 mod overlaps;
+mod renewals;
 
 use super::desired::{candidates, desired};
 use super::expiry::Belief;
@@ -299,6 +300,9 @@ fn deletes_beyond_the_brake_wait_and_an_approval_lets_them_go() {
     standing.deleted = 60;
     let plan = make(&terms, &standing, &[], NOW);
     assert_eq!((plan.pending, plan.held_deletes), (0, 140));
+    // The numbers that say why are those of the day, and stand still while it waits.
+    assert_eq!((plan.wanted_deletes, plan.allowed_deletes), (200, 60));
+    assert_eq!(plan.unwanted.len(), 140);
     standing.approved_deletes = 140;
     assert_eq!(make(&terms, &standing, &[], NOW).pending, 140);
     // A handful never waits.

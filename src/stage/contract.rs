@@ -10,6 +10,8 @@ use crate::parse::{Reason, Snapshot};
 pub struct Facts {
     /// Indicators in it.
     pub indicators: u64,
+    /// Rows of a guard list that need no guard: they say something, and what they name is never blocked anyway.
+    pub needless: u64,
     /// It holds more than `max_entries`, so that some of them were not counted.
     pub overflowed: bool,
     /// Rows that say something, taken and rejected.
@@ -85,6 +87,7 @@ pub fn facts(snapshot: &Snapshot, html: bool, before: Option<u64>) -> Facts {
     let shared = of(Reason::SharedHost).map_or(0, |(_, tally)| tally.count);
     Facts {
         indicators: snapshot.len() as u64,
+        needless: snapshot.tally().needless,
         overflowed: snapshot.overflowed(),
         rows: snapshot.tally().rows,
         rejected: rejects.total() - shared,
@@ -142,16 +145,17 @@ pub fn judge(brakes: &Brakes, mode: Mode, facts: &Facts) -> Result<(), Doubt> {
     if mode == Mode::Incremental {
         return Ok(());
     }
-    if found == 0 {
+    let said = found.saturating_add(facts.needless);
+    if said == 0 {
         return if brakes.may_be_empty {
             Ok(())
         } else {
             Err(Doubt::Empty)
         };
     }
-    if found < brakes.min_entries {
+    if said < brakes.min_entries {
         return Err(Doubt::TooFew {
-            found,
+            found: said,
             least: brakes.min_entries,
         });
     }
@@ -188,6 +192,10 @@ impl fmt::Display for Doubt {
                 "the body stops inside its last line, and nothing says that it ends there: it may be cut short",
             ),
             Self::Empty => out.write_str("the body lists nothing"),
+            Self::MostlyRejected {
+                reason: Some(reason),
+                ..
+            } if reason.is_of_the_body() => write!(out, "{reason}"),
             Self::MostlyRejected {
                 rejected,
                 rows,
@@ -248,6 +256,7 @@ mod tests {
     fn facts(indicators: u64, before: Option<u64>) -> Facts {
         Facts {
             indicators,
+            needless: 0,
             overflowed: false,
             rows: indicators,
             rejected: 0,
@@ -341,6 +350,22 @@ mod tests {
         assert_eq!((cut.cut, cut.indicators), (true, 1));
     }
 
+    /// A body that was refused by its beginning has no rows to be counted.
+    #[test]
+    fn a_body_that_is_no_list_is_told_in_its_own_words() {
+        let list = read(
+            Format::Auto,
+            "{\"name\": \"x\", \"matching_attributes\": [\"domain\"], \"type\": \"string\", \"list\": [\"a.ch\"]}",
+            true,
+        );
+        let doubt = snapshot(super::facts(&list, false, None)).unwrap_err();
+        let words = doubt.to_string();
+        assert!(
+            words.starts_with("the body is a warninglist of MISP"),
+            "{words}"
+        );
+    }
+
     /// What a feed of pages on shared hosts lists is understood, and not taken: no reason to doubt the rest.
     #[test]
     fn hosts_that_many_share_do_not_count_against_a_body() {
@@ -376,6 +401,27 @@ mod tests {
         let list = "{\"type\": \"regex\", \"list\": [\"a\"]}";
         let why = unreadable(&read(Format::MispWarninglist, list, true)).unwrap();
         assert!(why.starts_with("the body cannot be taken: "), "{why}");
+    }
+
+    /// A list of top-level domains guards nothing that is not safe anyway, and is heard all the same.
+    #[test]
+    fn a_guard_list_of_what_is_never_blocked_is_not_empty() {
+        let list = |needless, before| Facts {
+            needless,
+            ..facts(0, before)
+        };
+        assert_eq!(snapshot(list(1438, None)), Ok(()));
+        assert_eq!(snapshot(list(1438, Some(0))), Ok(()));
+        let few = Doubt::TooFew {
+            found: 9,
+            least: 10,
+        };
+        assert_eq!(snapshot(list(9, None)), Err(few));
+        let shrunk = Doubt::Shrunk {
+            before: 1000,
+            found: 0,
+        };
+        assert_eq!(snapshot(list(1438, Some(1000))), Err(shrunk));
     }
 
     #[test]

@@ -29,12 +29,23 @@ const WORDS: [&str; 7] = [
 /// No list is older, so that an earlier date is none.
 const EARLIEST: UnixTime = UnixTime::from_seconds(946_684_800);
 
+/// What a body, and the server that sent it, say of its age.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Word<'a> {
+    /// The body's beginning, up to [`HEAD`] bytes.
+    pub head: &'a [u8],
+    /// The date in the field that the recipe names ([`Tally::made_at`](crate::parse::Tally::made_at)).
+    pub field: Option<UnixTime>,
+    /// `Last-Modified`, as it came.
+    pub last_modified: Option<&'a str>,
+}
+
 /// Says so where a body is the same since `since`, longer ago than `max_stale`.
 #[must_use]
 pub fn frozen(max_stale: Option<Duration>, since: UnixTime, now: UnixTime) -> Option<String> {
     let max_stale = max_stale.filter(|stale| since.plus(*stale) < now)?;
     Some(format!(
-        "the body is the same since {since}, for longer than max_stale allows ({}), so that nothing renews its listings; see whether its publisher has given it up",
+        "what the body lists is the same since {since}, for longer than max_stale allows ({}), so that nothing renews its listings; see whether its publisher has given it up",
         words(max_stale)
     ))
 }
@@ -50,16 +61,19 @@ fn dated_long_ago(max_stale: Option<Duration>, made_at: UnixTime, now: UnixTime)
 }
 
 /// Says so where a body comes from a pipeline that died long ago. Of the `first` one that we see `Last-Modified` tells it,
-/// too; later ones changed under our eyes, and only what they say of themselves in `head` counts.
+/// too; later ones changed under our eyes, and only what they say of themselves counts.
 #[must_use]
 pub fn by_its_word(
     max_stale: Option<Duration>,
     first: bool,
-    head: &[u8],
-    last_modified: Option<&str>,
+    word: &Word<'_>,
     now: UnixTime,
 ) -> Option<String> {
-    let made_at = made_at(head, last_modified.filter(|_| first), now)?;
+    let word = Word {
+        last_modified: word.last_modified.filter(|_| first),
+        ..*word
+    };
+    let made_at = made_at(&word, now)?;
     if first {
         return frozen(max_stale, made_at, now);
     }
@@ -75,17 +89,17 @@ fn words(span: Duration) -> String {
     }
 }
 
-/// When a body says that it was made: the latest date in the comments at its beginning, or else what the server said
-/// (`Last-Modified`). A date that lies ahead of `now` is none.
+/// When a body says that it was made: the latest date in the comments at its beginning and in the field that the recipe
+/// names, or else what the server said (`Last-Modified`). A date that lies ahead of `now` is none.
 #[must_use]
-pub fn made_at(head: &[u8], last_modified: Option<&str>, now: UnixTime) -> Option<UnixTime> {
+pub fn made_at(word: &Word<'_>, now: UnixTime) -> Option<UnixTime> {
     let believable = |at: &UnixTime| (EARLIEST..=now).contains(at);
-    let lines = head.split(|byte| *byte == b'\n').take(LINES);
+    let lines = word.head.split(|byte| *byte == b'\n').take(LINES);
     let comments = lines.filter_map(comment);
     let dates = comments.filter_map(|comment| date(&comment));
-    let inside = dates.filter(believable).max();
+    let inside = dates.chain(word.field).filter(believable).max();
     inside.or_else(|| {
-        last_modified
+        word.last_modified
             .and_then(|text| seconds(rfc2822::parse(text).ok()?.timestamp()))
             .filter(believable)
     })
@@ -154,7 +168,11 @@ mod tests {
     const NOW: UnixTime = UnixTime::from_seconds(1_800_000_000);
 
     fn made(head: &str) -> Option<String> {
-        made_at(head.as_bytes(), None, NOW).map(|at| at.to_string())
+        let word = Word {
+            head: head.as_bytes(),
+            ..Word::default()
+        };
+        made_at(&word, NOW).map(|at| at.to_string())
     }
 
     #[test]
@@ -210,8 +228,14 @@ mod tests {
     #[test]
     fn the_server_is_asked_where_the_body_does_not_say() {
         let header = Some("Mon, 15 Jan 2024 10:25:03 GMT");
-        let of =
-            |head: &str, header| made_at(head.as_bytes(), header, NOW).map(|at| at.to_string());
+        let of = |head: &str, last_modified| {
+            let word = Word {
+                head: head.as_bytes(),
+                last_modified,
+                ..Word::default()
+            };
+            made_at(&word, NOW).map(|at| at.to_string())
+        };
         assert_eq!(
             of("1.2.3.4\n", header).as_deref(),
             Some("2024-01-15T10:25:03Z")
@@ -220,6 +244,18 @@ mod tests {
             of("# updated 2024-01-16\n", header).as_deref(),
             Some("2024-01-16T00:00:00Z")
         );
+        let field = |seconds| {
+            let word = Word {
+                head: b"# updated 2024-01-16\n",
+                field: Some(UnixTime::from_seconds(seconds)),
+                last_modified: header,
+            };
+            made_at(&word, NOW).map(|at| at.to_string())
+        };
+        let later = field(1_705_487_400);
+        assert_eq!(later.as_deref(), Some("2024-01-17T10:30:00Z"));
+        let ahead = field(NOW.seconds() + 1);
+        assert_eq!(ahead.as_deref(), Some("2024-01-16T00:00:00Z"));
         for bad in ["Thu, 01 Jan 1970 00:00:01 GMT", "yesterday", ""] {
             assert_eq!(of("", Some(bad)), None, "{bad}");
         }
@@ -233,7 +269,7 @@ mod tests {
         assert_eq!(frozen(Some(day * 4), ago(4), NOW), None);
         let words = frozen(Some(day * 4), ago(5), NOW).unwrap();
         assert!(
-            words.starts_with("the body is the same since 2027-01-10T08:00:00Z, for longer than max_stale allows (4 d)"),
+            words.starts_with("what the body lists is the same since 2027-01-10T08:00:00Z, for longer than max_stale allows (4 d)"),
             "{words}"
         );
     }

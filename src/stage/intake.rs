@@ -92,9 +92,7 @@ pub async fn turn(
 #[must_use]
 pub fn changed(summary: &PollSummary) -> bool {
     match &summary.end {
-        PollEnd::Recorded { delta, .. } => {
-            summary.first || delta.added + delta.relisted + delta.renewed + delta.delisted > 0
-        }
+        PollEnd::Recorded { delta, .. } => summary.first || !delta.is_nothing(),
         PollEnd::Unchanged
         | PollEnd::Held(_)
         | PollEnd::Failed(_)
@@ -167,15 +165,19 @@ async fn poll(
         return hold_for_good(ctx, feed, row, why, now).await;
     }
     let first = row.body_sha256.is_none();
-    let modified = body.validators.last_modified.as_deref();
-    let frozen = frozen::by_its_word(feed.max_stale, first, &parsed.head, modified, now);
+    let word = frozen::Word {
+        head: &parsed.head,
+        field: parsed.snapshot.tally().made_at,
+        last_modified: body.validators.last_modified.as_deref(),
+    };
+    let frozen = frozen::by_its_word(feed.max_stale, first, &word, now);
     if let Some(why) = frozen {
         return freeze(ctx, feed, row, why, now).await;
     }
     let before = row.last_good.map(|_| row.listed);
     let facts = contract::facts(&parsed.snapshot, parsed.html, before);
     match contract::judge(&feed.brakes, mode, &facts) {
-        Ok(()) => record(ctx, feed, row, &body, parsed.snapshot).await,
+        Ok(()) => record(ctx, feed, row, &body, parsed.snapshot, false).await,
         Err(doubt) => hold(ctx, feed, row, &body, doubt.to_string()).await,
     }
 }
@@ -212,7 +214,7 @@ async fn record_approved(
     };
     match contract::unreadable(&parsed.snapshot) {
         Some(why) => fail(ctx, feed, row, why, None, now).await,
-        None => record(ctx, feed, row, &body, parsed.snapshot).await,
+        None => record(ctx, feed, row, &body, parsed.snapshot, true).await,
     }
 }
 

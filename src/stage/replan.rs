@@ -190,12 +190,14 @@ pub async fn turn(
     let plan = drawn(ctx, guards, memory, firewall, heard, &row, now).await?;
     ctx.ledger.acquit(row.id, &plan.acquitted).await?;
     ctx.ledger.forget_leases(row.id, &plan.absent).await?;
+    ctx.ledger.mark_unwanted(row.id, &plan.unwanted).await?;
     let summary = PlanSummary {
         at: now,
         desired: plan.desired,
         pending: plan.pending,
         left_out: serde_json::to_string(&plan.left_out).unwrap_or_default(),
         wanted_deletes: plan.wanted_deletes,
+        allowed_deletes: plan.allowed_deletes,
         held_deletes: plan.held_deletes,
         bar: plan.bar.clone(),
         made_of,

@@ -35,6 +35,10 @@ fn firewall_lines(firewall: &FirewallReport, report: &Report) -> Vec<String> {
             firewall.coverage.doubtful,
             "in doubt (a call had no answer)",
         ),
+        (
+            firewall.coverage.unwanted,
+            "still there and no longer desired",
+        ),
         (firewall.under_trial, "under trial (a call was refused)"),
         (firewall.quarantined, "quarantined"),
         (firewall.held_deletes, "deletes held by max_delete"),

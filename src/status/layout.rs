@@ -78,6 +78,16 @@ pub fn count(number: u64, one: &str, many: &str) -> String {
     format!("{number} {noun}")
 }
 
+/// What `max_delete` holds, with the numbers that made it: deletes that wait, and of 24 h those that would be and may be.
+#[must_use]
+pub fn held_deletes(held: u64, wanted: u64, allowed: u64) -> String {
+    let wait = if held == 1 { "waits" } else { "wait" };
+    format!(
+        "{} {wait}, for {wanted} in 24 h are more than the {allowed} that max_delete allows",
+        count(held, "delete", "deletes")
+    )
+}
+
 /// `outbound`, `inbound`.
 #[must_use]
 pub const fn bound(direction: Direction) -> &'static str {

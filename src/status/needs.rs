@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::ledger::FeedState;
 use crate::model::{Name, UnixTime};
 
-use super::layout::count;
+use super::layout::{count, held_deletes};
 use super::report::{FeedReport, FirewallReport, Held, Report};
 use super::span::{span, stamp, when};
 
@@ -188,9 +188,10 @@ fn of_firewall(firewall: &FirewallReport, report: &Report, needs: &mut Vec<Need>
         );
     }
     if firewall.held_deletes > 0 {
-        let text = format!(
-            "{} of {} deletes are more than max_delete allows in 24 h, and wait for your word",
-            firewall.held_deletes, firewall.wanted_deletes
+        let text = held_deletes(
+            firewall.held_deletes,
+            firewall.wanted_deletes,
+            firewall.allowed_deletes,
         );
         let look = format!("feedwall plan --firewall {name}");
         let act = format!("feedwall approve --firewall {name}");
@@ -273,11 +274,17 @@ fn unattended(firewall: &FirewallReport) -> Option<String> {
 fn of_feed(feed: &FeedReport, now: UnixTime) -> Option<Need> {
     let name = &feed.name;
     let look = format!("feedwall feeds try {name}");
-    let need = |kind, text, commands| Need {
-        kind,
+    let unheard = feed.guard && feed.last_good.is_none();
+    let need = |kind, text: String, commands| Need {
+        kind: if unheard { Kind::GuardUnheard } else { kind },
         about: About::Feed,
         name: Some(name.clone()),
-        text,
+        text: match unheard {
+            true => format!(
+                "nothing is added to any firewall before this guard list has been heard once: {text}"
+            ),
+            false => text,
+        },
         commands,
     };
     match (feed.state, &feed.held) {
@@ -307,12 +314,9 @@ fn of_feed(feed: &FeedReport, now: UnixTime) -> Option<Need> {
             let text = format!("{trouble}{}", ends.unwrap_or_default());
             Some(need(kind, text, vec![look]))
         }
-        _ if feed.guard && feed.last_good.is_none() && feed.failures > 0 => {
+        _ if unheard && feed.failures > 0 => {
             let trouble = feed.trouble.clone().unwrap_or_default();
-            let text = format!(
-                "nothing is added to any firewall before this guard list has been heard once: {trouble}"
-            );
-            Some(need(Kind::GuardUnheard, text, vec![look]))
+            Some(need(Kind::GuardUnheard, trouble, vec![look]))
         }
         _ => silent(feed, now).map(|text| need(Kind::FeedSilent, text, vec![look])),
     }
@@ -321,6 +325,7 @@ fn of_feed(feed: &FeedReport, now: UnixTime) -> Option<Need> {
 fn held_sentence(feed: &FeedReport, held: &Held, now: UnixTime) -> String {
     let ends = match ending(feed, now) {
         Some(ends) => format!("; {ends}"),
+        None if feed.last_good.is_none() => String::new(),
         None => "; the last good listings stay".to_owned(),
     };
     format!("held {}: {}{ends}", when(held.since, now), held.reason)

@@ -60,9 +60,11 @@ pub struct FirewallReport {
     pub coverage: Coverage,
     /// Entries that the last plan left out, by reason.
     pub left_out: BTreeMap<LeftOut, u64>,
-    /// Deletes that the last plan wanted.
+    /// Deletes that 24 h would see by the last plan: done, wanted, and held by `max_delete`.
     pub wanted_deletes: u64,
-    /// Of those, the ones that wait for an approval.
+    /// Deletes that 24 h may see by `max_delete`, approvals included.
+    pub allowed_deletes: u64,
+    /// Deletes that wait for an approval.
     pub held_deletes: u64,
     /// Entries that the cloud refused alone.
     pub quarantined: u64,
@@ -92,10 +94,12 @@ pub struct Coverage {
     pub planned_at: Option<UnixTime>,
     /// Entries that should be there, by the last plan.
     pub desired: Option<u64>,
-    /// Entries that are there without doubt: their call was answered, and their EndTime lies ahead.
+    /// Desired entries that are there without doubt: their call was answered, and their EndTime lies ahead.
     pub held: u64,
-    /// Entries seen in a read-back since they were set; null until there was one.
+    /// Desired entries seen in a read-back since they were set; null until there was one.
     pub confirmed: Option<u64>,
+    /// Entries of ours that are still there, and that the last plan no longer wanted.
+    pub unwanted: u64,
     /// Adds, edits and deletes that the last plan still wanted.
     pub pending: Option<u64>,
     /// Entries that feeds list and the last plan left out.
@@ -263,10 +267,11 @@ impl FirewallReport {
         let coverage = Coverage {
             planned_at: row.plan.as_ref().map(|plan| plan.at),
             desired: row.plan.as_ref().map(|plan| plan.desired),
-            held: counts.held - counts.doubtful.min(counts.held),
+            held: counts.held,
             confirmed: row.read_at.map(|_| counts.confirmed),
             pending: row.plan.as_ref().map(|plan| plan.pending),
             held_back: row.plan.as_ref().map(|_| left_out.values().sum()),
+            unwanted: counts.unwanted,
             doubtful: counts.doubtful,
             ending_within_hour: counts.ending_soon,
             read_at: row.read_at,
@@ -284,6 +289,7 @@ impl FirewallReport {
             coverage,
             left_out,
             wanted_deletes: row.plan.as_ref().map_or(0, |plan| plan.wanted_deletes),
+            allowed_deletes: row.plan.as_ref().map_or(0, |plan| plan.allowed_deletes),
             held_deletes: row.plan.as_ref().map_or(0, |plan| plan.held_deletes),
             quarantined: ledger.quarantine(row.id).await?.len() as u64,
             under_trial: ledger.suspects(row.id).await?.entries.len() as u64,

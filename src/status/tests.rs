@@ -179,6 +179,7 @@ async fn on_firewalls(fixture: &Fixture) {
             "prod",
             PlanSummary {
                 wanted_deletes: 400,
+                allowed_deletes: 120,
                 held_deletes: 280,
                 ..plan(9, 3, r#"{"guarded":2,"class_not_accepted":31}"#)
             },
@@ -335,6 +336,21 @@ async fn feeds_that_died_and_guards_that_were_never_heard_call_somebody() {
             (Kind::FeedFrozen, "the same for years".to_owned()),
         ]
     );
+    // Nor is a list that answers, and is not believed, a matter of that list alone.
+    let (held, frozen) = (FeedState::Held, FeedState::Frozen);
+    for (state, trouble) in [(held, "1438 of 1438 rows"), (frozen, "the same for years")] {
+        fixture.poll("resolvers", state, trouble, NOW).await;
+        let needs = needs(report(&fixture, true).await);
+        let text = &needs
+            .iter()
+            .find(|(kind, _)| *kind == Kind::GuardUnheard)
+            .unwrap()
+            .1;
+        assert!(
+            text.starts_with("nothing is added to any firewall before") && text.contains(trouble),
+            "{text}"
+        );
+    }
     fixture.fetch("resolvers", &["45.155.205.8"], 0, NOW).await;
     fixture
         .poll("resolvers", FeedState::Failed, "no answer", NOW)

@@ -4,14 +4,16 @@ use std::fs;
 use std::path::PathBuf;
 
 use assert_cmd::Command;
-use feedwall::sim::{Clock, FAKE_SECRET_ID, FAKE_SECRET_KEY, Sim, SimConfig};
+use feedwall::sim::{
+    Clock, FAKE_SECRET_ID, FAKE_SECRET_KEY, FaultSchedule, Sim, SimConfig, Then, When,
+};
 use serde_json::Value;
 use tempfile::TempDir;
 
 /// A folder with a config, a feed in a file, and a simulated cloud.
 pub struct Place {
     folder: TempDir,
-    _sim: Sim,
+    sim: Sim,
     runtime: tokio::runtime::Runtime,
 }
 
@@ -56,7 +58,7 @@ allow = ["45.155.205.99", "good.example.org"]
         fs::write(folder.path().join("one.txt"), feed).unwrap();
         Self {
             folder,
-            _sim: sim,
+            sim,
             runtime,
         }
     }
@@ -307,6 +309,16 @@ fn check_tells_good_from_bad_and_asks_outside_when_told_to() {
     );
     assert!(!online.to_string().contains(FAKE_SECRET_KEY));
 
+    // A clock that is wrong is said, and does not pass for wrong keys.
+    let ahead = FaultSchedule::default().and(When::default(), Then::ClockSkew { seconds: 1_200 });
+    place.sim.set_faults(ahead);
+    let (code, online) = place.json(&["check", "--online"]);
+    place.sim.set_faults(FaultSchedule::default());
+    let firewall = online["checks"][3]["text"].as_str().unwrap();
+    assert_eq!(code, 0, "{online}");
+    let told = firewall.contains("1200 s behind") || firewall.contains("1199 s behind");
+    assert!(told, "{firewall}");
+
     fs::remove_file(place.path("one.txt")).unwrap();
     let config = fs::read_to_string(place.path("feedwall.toml")).unwrap();
     place.write(
@@ -332,6 +344,33 @@ fn check_tells_good_from_bad_and_asks_outside_when_told_to() {
     assert!(bad.err.contains("did you mean `allow`?"), "{}", bad.err);
     let (code, faults) = place.json(&["check"]);
     assert_eq!((code, faults["faults"].as_array().unwrap().len()), (78, 1));
+}
+
+/// A guard list that cannot be heard keeps every add waiting: `check` says so before the start does.
+#[test]
+fn check_reads_the_guard_lists_that_are_files() {
+    let place = Place::new("45.155.205.7\n");
+    let config = fs::read_to_string(place.path("feedwall.toml")).unwrap();
+    let list = format!(
+        "[[guard.list]]\nname = \"tlds\"\npath = \"{}\"\nformat = \"misp-warninglist\"\n",
+        place.path("tlds.json").display()
+    );
+    place.write("feedwall.toml", &format!("{config}{list}"));
+    for (kind, code) in [("string", 0), ("hostname", 1)] {
+        let body = format!("{{\"type\": \"{kind}\", \"list\": [\"COM\", \"NET\"]}}");
+        place.write("tlds.json", &body);
+        let said = place.feedwall(&["check"]);
+        assert_eq!(said.code, code, "{kind}: {}", said.out);
+        let text = said.out.split_whitespace().collect::<Vec<_>>().join(" ");
+        let words = "nothing is added to any firewall before this guard list has been heard once";
+        assert_eq!(text.contains(words), code == 1, "{text}");
+    }
+    assert!(
+        !place.path("ledger.db").exists(),
+        "checking makes no ledger"
+    );
+    let tried = place.feedwall(&["feeds", "try", "tlds"]);
+    assert!(tried.out.contains("rejected"), "{}", tried.out);
 }
 
 #[test]

@@ -13,6 +13,7 @@
 
 mod support;
 
+mod allowlist;
 mod asking;
 mod chaos;
 mod cloudside;
@@ -23,6 +24,7 @@ mod demo;
 mod earned;
 mod desk;
 mod failing_paths;
+mod fault_file;
 mod first_sync;
 mod forms;
 mod fuzzed;

@@ -2,6 +2,7 @@
 
 mod hostile;
 mod http;
+mod kept;
 mod keys;
 mod misp;
 mod packing;

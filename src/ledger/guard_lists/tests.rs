@@ -30,6 +30,10 @@ async fn row(ledger: &Ledger, name: &Name) -> FeedRow {
 }
 
 async fn record(ledger: &Ledger, name: &Name, sha256: [u8; 32], at: UnixTime) {
+    record_row(ledger, name, sha256, "198.51.100.7", at).await;
+}
+
+async fn record_row(ledger: &Ledger, name: &Name, sha256: [u8; 32], text: &str, at: UnixTime) {
     let body = GoodBody {
         recipe: "1".to_owned(),
         validators: Validators::default(),
@@ -38,7 +42,7 @@ async fn record(ledger: &Ledger, name: &Name, sha256: [u8; 32], at: UnixTime) {
         next_poll: at,
     };
     let record = Record {
-        indicator: Indicator::try_new("198.51.100.7").unwrap(),
+        indicator: Indicator::try_new(text).unwrap(),
         confidence: None,
         valid_until: None,
         dated: None,
@@ -96,14 +100,53 @@ async fn a_body_is_the_same_since_it_was_first_recorded() {
     ledger.configure_feeds(feeds).await.unwrap();
     let day = std::time::Duration::from_secs(86_400);
     assert_eq!(row(&ledger, &name).await.body_since, None);
-    for (sha256, at, since) in [
-        ([1; 32], NOW, NOW),
-        ([1; 32], NOW.plus(day), NOW),
-        ([2; 32], NOW.plus(day * 2), NOW.plus(day * 2)),
-        ([1; 32], NOW.plus(day * 3), NOW.plus(day * 3)),
+    let (one, other) = ("198.51.100.7", "198.51.100.8");
+    for (sha256, text, days, since) in [
+        ([1; 32], one, 0, 0),
+        ([1; 32], one, 1, 0),
+        ([2; 32], other, 2, 2),
+        ([1; 32], one, 3, 3),
+        // Another body with the same rows: only its banner has changed.
+        ([3; 32], one, 4, 3),
     ] {
-        record(&ledger, &name, sha256, at).await;
-        assert_eq!(row(&ledger, &name).await.body_since, Some(since));
+        record_row(&ledger, &name, sha256, text, NOW.plus(day * days)).await;
+        let found = row(&ledger, &name).await.body_since;
+        assert_eq!(found, Some(NOW.plus(day * since)));
+    }
+}
+
+/// Where only changes count, a body that has none leaves no trace.
+#[tokio::test]
+async fn a_body_without_a_change_may_be_no_good_fetch() {
+    let (ledger, _folder) = ledger().await;
+    let (name, terms) = (Name::try_new("partner").unwrap(), terms());
+    let feeds = [(&name, &terms, "1".to_owned())];
+    ledger.configure_feeds(feeds).await.unwrap();
+    record(&ledger, &name, [1; 32], NOW).await;
+    let later = NOW.plus(std::time::Duration::from_secs(60));
+    let body = GoodBody {
+        recipe: "1".to_owned(),
+        validators: Validators::default(),
+        sha256: [2; 32],
+        rejected: 0,
+        next_poll: later,
+    };
+    for (text, changes) in [("198.51.100.7", false), ("198.51.100.8", true)] {
+        let record = Record {
+            indicator: Indicator::try_new(text).unwrap(),
+            confidence: None,
+            valid_until: None,
+            dated: None,
+        };
+        let feed = row(&ledger, &name).await;
+        let records = std::iter::once(record);
+        let delta = ledger.record_changes(&feed, &body, records, later, true);
+        assert_eq!(delta.await.unwrap().is_nothing(), !changes);
+        let now = row(&ledger, &name).await;
+        let good = if changes { later } else { NOW };
+        let sha256 = if changes { [2; 32] } else { [1; 32] };
+        assert_eq!(now.last_good, Some(good));
+        assert_eq!(now.body_sha256.as_deref(), Some(sha256.as_slice()));
     }
 }
 

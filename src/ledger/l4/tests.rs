@@ -164,6 +164,9 @@ async fn a_ledger_from_before_these_tables_keeps_its_rows() {
         "DROP TABLE call_totals",
         "DROP TABLE samples",
         "ALTER TABLE leases DROP COLUMN seen_at",
+        "DROP INDEX leases_unwanted",
+        "ALTER TABLE leases DROP COLUMN unwanted",
+        "ALTER TABLE firewalls DROP COLUMN allowed_deletes",
         "DELETE FROM _sqlx_migrations WHERE version > 1",
         "INSERT INTO meta (name, value) VALUES ('hand', '7')",
     ] {

@@ -135,10 +135,33 @@ async fn each_outcome_of_each_action_leaves_the_lease_that_it_should() {
         let counts = ledger.lease_counts(prod, at(20)).await.unwrap();
         let doubtful = u64::from(after.first().is_some_and(|lease| lease.doubt.is_some()));
         assert_eq!(
-            (counts.held, counts.doubtful),
-            (after.len() as u64, doubtful)
+            (counts.there, counts.held, counts.doubtful),
+            (after.len() as u64, after.len() as u64 - doubtful, doubtful)
         );
     }
+}
+
+#[tokio::test]
+async fn what_is_no_longer_wanted_is_there_but_not_held() {
+    let ledger = fixture().await;
+    let prod = ledger.firewall("prod").await;
+    let mut entries = ["9.9.9.9", "45.155.205.7", "a.badhost.com"].map(entry);
+    entries.sort();
+    let call = new_call(prod, Action::Add, &entries);
+    ledger.call_through(&call, 0, Outcome::Applied).await;
+    for unwanted in [&entries[..2], &entries[1..], &entries[1..], &entries[..0]] {
+        ledger.mark_unwanted(prod, unwanted).await.unwrap();
+        let counts = ledger.lease_counts(prod, at(20)).await.unwrap();
+        let gone = unwanted.len() as u64;
+        assert_eq!(
+            (counts.there, counts.held, counts.unwanted),
+            (3, 3 - gone, gone)
+        );
+    }
+    // Where nothing changes, nothing is written.
+    let version = ledger.version().await.unwrap();
+    ledger.mark_unwanted(prod, &[]).await.unwrap();
+    assert_eq!(ledger.version().await.unwrap(), version);
 }
 
 #[tokio::test]

@@ -243,6 +243,7 @@ async fn trouble_and_plans_of_a_firewall_are_kept() {
         pending: 3,
         left_out: r#"{"quota":7}"#.to_owned(),
         wanted_deletes: 5,
+        allowed_deletes: 3,
         held_deletes: 2,
         bar,
         made_of: "4f".to_owned(),

@@ -138,6 +138,9 @@ async fn a_ledger_from_before_keeps_its_rows() {
         "DROP TABLE call_totals",
         "DROP TABLE samples",
         "ALTER TABLE leases DROP COLUMN seen_at",
+        "DROP INDEX leases_unwanted",
+        "ALTER TABLE leases DROP COLUMN unwanted",
+        "ALTER TABLE firewalls DROP COLUMN allowed_deletes",
         "UPDATE leases SET confirmed_at = set_at + 5",
         "DELETE FROM _sqlx_migrations WHERE version > 2",
     ] {

@@ -133,7 +133,7 @@ fn coverage(firewall: &FirewallReport) -> Option<f64> {
 }
 
 fn leases(text: &mut Text, report: &Report) {
-    let help = "Leases by state: seen in a read-back since they were set, answered but not seen yet, never answered.";
+    let help = "Leases by state: desired and seen in a read-back since they were set, desired and answered but not seen yet, no longer desired, never answered.";
     let mut family = text.gauge("feedwall_leases", help);
     for firewall in &report.firewalls {
         let coverage = &firewall.coverage;
@@ -141,6 +141,7 @@ fn leases(text: &mut Text, report: &Report) {
         for (state, entries) in [
             ("confirmed", confirmed),
             ("unconfirmed", coverage.held - confirmed),
+            ("unwanted", coverage.unwanted),
             ("doubtful", coverage.doubtful),
         ] {
             let labels = [("firewall", firewall.name.as_str()), ("state", state)];

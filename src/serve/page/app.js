@@ -142,6 +142,7 @@ const firewallCard = (one, now) => {
     fact("Held", number(c.held)),
     fact("Confirmed", number(c.confirmed)),
     fact("Pending", number(c.pending), c.pending ? "warn" : null),
+    fact("No longer desired", number(c.unwanted)),
     fact("In doubt", number(c.doubtful), c.doubtful ? "warn" : null),
     fact("Ends within 1 h", number(c.ending_within_hour)),
     fact("Quarantined", number(one.quarantined), one.quarantined ? "bad" : null),

@@ -21,8 +21,12 @@ pub(super) async fn record(
     row: &FeedRow,
     body: &Body,
     snapshot: Snapshot,
+    approved: bool,
 ) -> Result<PollEnd, StageError> {
     let now = ctx.clock.now();
+    // Another body with the same rows is no sign of life, whatever else in it changes. What was approved is believed.
+    let since = row.body_since.filter(|_| !approved);
+    let same = since.and_then(|since| frozen(feed.max_stale, since, now));
     let rejected = snapshot.rejects().total();
     let good = GoodBody {
         recipe: feed.recipe.fingerprint(),
@@ -37,7 +41,13 @@ pub(super) async fn record(
     if let Some(reach) = snapshot.tally().reach {
         ctx.ledger.set_reach(row.id, reach).await?;
     }
-    let delta = ctx.ledger.record_body(row, &good, records, now).await?;
+    let delta = ctx
+        .ledger
+        .record_changes(row, &good, records, now, same.is_some())
+        .await?;
+    if let Some(why) = same.filter(|_| delta.is_nothing()) {
+        return freeze(ctx, feed, row, why, now).await;
+    }
     if let Some(note) = moved(feed, body) {
         ctx.ledger.note_on_feed(row.id, &note).await?;
     }

@@ -179,7 +179,7 @@ impl Round<'_> {
         let now = self.ctx.clock.now();
         let counts = self.ctx.ledger.lease_counts(self.link.id, now).await?;
         let row = replan::row(self.ctx, &self.link.config).await?;
-        let places = counts.held + row.foreign + no_room_for / 2;
+        let places = counts.there + row.foreign + no_room_for / 2;
         let places = i64::try_from(places).unwrap_or(i64::MAX);
         Ok(self
             .ctx

@@ -177,3 +177,42 @@ async fn names_of_a_warninglist_reach_as_far_as_its_type_says() {
         assert_eq!(scene.adds().await, expected, "{kind}");
     }
 }
+
+/// A list of top-level domains says what holds anyway: it must not keep every add waiting. One that would guard all the
+/// domains below them is not taken, and says why.
+#[tokio::test]
+async fn a_list_of_top_level_domains_lets_the_others_pass() {
+    let config = CONFIG
+        .replace(
+            "resolvers.txt\"",
+            "resolvers.json\"\nformat = \"misp-warninglist\"",
+        )
+        .replace("may_be_empty = true\n", "");
+    let list = |kind: &str| {
+        format!(
+            "{{\"type\": \"{kind}\", \"list\": [\"AAA\", \"CH\", \"COM\", \"XN--P1AI\", \"co.uk\"]}}"
+        )
+    };
+    let scene = Scene::new(&config).await;
+    scene.write("soc.txt", "bad-host.ch\n");
+    scene.write("resolvers.json", &list("string"));
+    scene.poll("soc").await;
+    assert!(matches!(
+        scene.poll("resolvers").await,
+        PollEnd::Recorded { rejected: 0, .. }
+    ));
+    assert_eq!(scene.adds().await, ["bad-host.ch"]);
+
+    let scene = Scene::new(&config).await;
+    scene.write("soc.txt", "bad-host.ch\n");
+    scene.write("resolvers.json", &list("hostname"));
+    scene.poll("soc").await;
+    let PollEnd::Held(why) = scene.poll("resolvers").await else {
+        panic!("it is not held");
+    };
+    assert!(
+        why.starts_with("5 of 5 rows could not be read, mostly because it is a public suffix: a guard of all below it would let every domain there pass"),
+        "{why}"
+    );
+    assert_eq!(scene.adds().await, Vec::<String>::new());
+}

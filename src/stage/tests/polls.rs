@@ -20,7 +20,7 @@ async fn a_body_that_never_changes_renews_nothing_after_a_while() {
             panic!("it is not frozen");
         };
         assert!(
-            why.starts_with("the body is the same since 2026-07-29T14:00:00Z"),
+            why.starts_with("what the body lists is the same since 2026-07-29T14:00:00Z"),
             "{why}"
         );
         let row = scene.row("soc").await;
@@ -64,6 +64,82 @@ async fn a_body_may_say_itself_that_it_is_frozen() {
         "{why}"
     );
     scene.write("soc.txt", "# No date\n198.51.100.8\n");
+    assert!(matches!(scene.poll("soc").await, PollEnd::Recorded { .. }));
+}
+
+/// The row about the list says when it was made, as in Spamhaus's DROP; of JSON, a place beside the items does.
+#[tokio::test]
+async fn the_date_in_a_field_says_that_a_body_is_frozen() {
+    let bodies: [(&str, &str); 2] = [
+        (
+            "format = \"ndjson\"\ncolumn = \"cidr\"\nmade_at = \"timestamp\"",
+            "{\"cidr\":\"45.155.HOST.0/24\"}\n{\"type\":\"metadata\",\"timestamp\":STAMP,\"size\":1}\n",
+        ),
+        (
+            "format = \"json\"\nitems = \"/data\"\nmade_at = \"/meta/updated\"",
+            "{\"meta\": {\"updated\": STAMP}, \"data\": [\"45.155.HOST.0/24\"]}",
+        ),
+    ];
+    for (keys, body) in bodies {
+        let scene = Scene::new(&format!("{FEED}{keys}\n")).await;
+        let write = |host: &str, made: UnixTime| {
+            let stamp = made.seconds().to_string();
+            let body = body.replace("HOST", host).replace("STAMP", &stamp);
+            scene.write("soc.txt", &body);
+        };
+        write("205", NOW.minus(DAY * 4));
+        let PollEnd::Frozen(why) = scene.poll("soc").await else {
+            panic!("{keys}: it is not frozen");
+        };
+        let words = "what the body lists is the same since 2026-07-25T14:00:00Z";
+        assert!(why.starts_with(words), "{why}");
+        assert_eq!(scene.row("soc").await.listed, 0);
+        write("205", NOW.minus(DAY));
+        assert!(matches!(scene.poll("soc").await, PollEnd::Recorded { .. }));
+        // The rows change, and the date stands still.
+        scene.later(DAY * 3);
+        write("206", NOW.minus(DAY));
+        let PollEnd::Frozen(why) = scene.poll("soc").await else {
+            panic!("{keys}: it is not frozen");
+        };
+        let words = "the body says that it was made at 2026-07-28T14:00:00Z";
+        assert!(why.starts_with(words), "{why}");
+        assert_eq!(scene.row("soc").await.last_good, Some(NOW));
+        write("206", NOW.plus(DAY * 3));
+        assert!(matches!(scene.poll("soc").await, PollEnd::Recorded { .. }));
+    }
+}
+
+/// A pipeline that stamps each day on the rows of the day before is as dead as one that stands still.
+#[tokio::test]
+async fn a_body_whose_rows_never_change_is_frozen_though_its_date_does() {
+    let scene = Scene::new(FEED).await;
+    let write = |day: u32, rows: &str| {
+        let made = NOW.plus(DAY * day);
+        scene.write("soc.txt", &format!("# Last updated: {made}\n{rows}"));
+    };
+    write(0, "45.155.205.7\n45.155.205.8\n");
+    assert!(matches!(scene.poll("soc").await, PollEnd::Recorded { .. }));
+    for day in 1..=3 {
+        scene.later(DAY);
+        write(day, "45.155.205.8\n45.155.205.7\n");
+        assert!(matches!(scene.poll("soc").await, PollEnd::Recorded { .. }));
+    }
+    let good = scene.row("soc").await.last_good;
+    for day in 4..=5 {
+        scene.later(DAY);
+        write(day, "45.155.205.7\n45.155.205.8\n");
+        let PollEnd::Frozen(why) = scene.poll("soc").await else {
+            panic!("it is not frozen");
+        };
+        let words = "what the body lists is the same since 2026-07-29T14:00:00Z, for longer than max_stale allows (3 d)";
+        assert!(why.starts_with(words), "{why}");
+        assert_eq!(scene.row("soc").await.last_good, good);
+    }
+    write(5, "45.155.205.7\n45.155.205.9\n");
+    assert!(matches!(scene.poll("soc").await, PollEnd::Recorded { .. }));
+    scene.later(DAY * 3);
+    write(8, "45.155.205.9\n45.155.205.7\n");
     assert!(matches!(scene.poll("soc").await, PollEnd::Recorded { .. }));
 }
 

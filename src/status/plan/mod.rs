@@ -35,9 +35,11 @@ pub struct Outlook {
     pub pending: u64,
     /// Of those, the ones that wait for a trial or its time.
     pub waiting: u64,
-    /// Deletes that it wants in all.
+    /// Deletes that 24 h would see: done, wanted, and held by `max_delete`.
     pub wanted_deletes: u64,
-    /// Of those, the ones that wait for `feedwall approve --firewall`.
+    /// Deletes that 24 h may see by `max_delete`, approvals included.
+    pub allowed_deletes: u64,
+    /// Deletes that wait for `feedwall approve --firewall`.
     pub held_deletes: u64,
     /// When the plan would change though nothing else does.
     pub next_due: Option<UnixTime>,
@@ -110,6 +112,7 @@ impl Outlook {
             pending: plan.pending,
             waiting: plan.waiting,
             wanted_deletes: plan.wanted_deletes,
+            allowed_deletes: plan.allowed_deletes,
             held_deletes: plan.held_deletes,
             next_due: plan.next_due,
             left_out: left_out.collect(),

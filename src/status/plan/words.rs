@@ -3,7 +3,7 @@
 use crate::model::{Action, List};
 
 use crate::status::escape::escape;
-use crate::status::layout::{count, heading, items, prose, warn};
+use crate::status::layout::{count, heading, held_deletes, items, prose, warn};
 use crate::status::span::{stamp, when, zoned};
 
 use super::{Example, Group, Outlook, SHOWN};
@@ -21,8 +21,9 @@ impl Outlook {
         }
         if self.held_deletes > 0 {
             let held = format!(
-                "{} of {} deletes are more than max_delete allows in 24 h: they wait for `feedwall approve --firewall {}`, and are renewed until then.",
-                self.held_deletes, self.wanted_deletes, self.firewall
+                "{}. `feedwall approve --firewall {}` lets them go; until then what they would take off is renewed.",
+                held_deletes(self.held_deletes, self.wanted_deletes, self.allowed_deletes),
+                self.firewall
             );
             text += &warn(&prose(2, &held));
         }

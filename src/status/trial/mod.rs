@@ -34,6 +34,10 @@ pub struct Trial {
     pub unpacked_bytes: u64,
     /// Lines or items that say something.
     pub rows: u64,
+    /// Rows that `where` passed over, and objects that say nothing about hosts.
+    pub passed_over: u64,
+    /// Rows of a guard list that need no guard: what they name is never blocked anyway.
+    pub needless: u64,
     /// Different indicators.
     pub indicators: u64,
     /// The same by class.

@@ -132,8 +132,12 @@ impl Parsed {
                 frozen::frozen(max_stale, since, now)
             }
             _ => {
-                let modified = self.last_modified.as_deref();
-                frozen::by_its_word(max_stale, before.is_none(), &self.head, modified, now)
+                let word = frozen::Word {
+                    head: &self.head,
+                    field: self.snapshot.tally().made_at,
+                    last_modified: self.last_modified.as_deref(),
+                };
+                frozen::by_its_word(max_stale, before.is_none(), &word, now)
             }
         }
     }
@@ -163,6 +167,8 @@ impl Parsed {
             bytes: self.bytes,
             unpacked_bytes: snapshot.tally().bytes,
             rows: snapshot.tally().rows,
+            passed_over: snapshot.tally().passed_over,
+            needless: snapshot.tally().needless,
             indicators: self.len(),
             by_class: by_class.into_iter().collect(),
             first: self.first.iter().map(ToString::to_string).collect(),

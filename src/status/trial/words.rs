@@ -50,7 +50,8 @@ impl Trial {
             true => "nothing".to_owned(),
             false => classes.join(", "),
         };
-        let bytes = if self.bytes == self.unpacked_bytes {
+        // Of a body that was refused by its beginning, nothing is known to be packed.
+        let bytes = if [0, self.bytes].contains(&self.unpacked_bytes) {
             count(self.bytes, "byte", "bytes")
         } else {
             format!("{} bytes, {} unpacked", self.bytes, self.unpacked_bytes)
@@ -72,6 +73,18 @@ impl Trial {
             ),
             ("lists", listed),
         ];
+        if self.passed_over > 0 {
+            let rows = count(self.passed_over, "row or object", "rows and objects");
+            let text = format!(
+                "{rows} that `where` does not ask for, or that say nothing about hosts (files' hashes, reports)"
+            );
+            facts.push(("passed over", text));
+        }
+        if self.needless > 0 {
+            let rows = count(self.needless, "row", "rows");
+            let text = format!("{rows} of public suffixes, which nothing ever blocks");
+            facts.push(("needs no guard", text));
+        }
         if let Some(changes) = self.changes {
             let text = format!(
                 "{} new, {} back again, {} delisted, {} as before",

@@ -53,8 +53,8 @@ async fn whatever_happens_the_list_becomes_what_it_should_be() {
         "{} of {count} runs converged in {:.0?}; from the calm on the middle one took {:.1?}, the longest {:.1?}",
         calm.len(),
         begun.elapsed(),
-        calm.get(calm.len() / 2),
-        calm.last(),
+        calm.get(calm.len() / 2).copied().unwrap_or_default(),
+        calm.last().copied().unwrap_or_default(),
     );
     assert!(failed.is_empty(), "seeds {failed:?} did not converge");
 }
