@@ -1,6 +1,7 @@
 //! `feedwall explain IOC`: the whole story of one indicator. `--json` gives
 //! [`Story`](crate::status::explain::Story).
 
+use crate::stage::memory::Memory;
 use crate::stage::replan::GuardMaterial;
 use crate::status::explain::{Asked, asked_for};
 
@@ -25,6 +26,7 @@ pub(super) async fn run(cli: &Cli, args: &Args) -> anyhow::Result<Exit> {
         config: &config,
         material: &material,
         heard: &heard,
+        memory: &Memory::default(),
         daemon_running: ground.daemon_running(),
     };
     let story = asked.story(&indicator).await?;

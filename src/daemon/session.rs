@@ -32,7 +32,7 @@ pub struct Session {
     /// What the config says must never be blocked.
     pub guards: Arc<GuardMaterial>,
     pub(super) heard: Heard,
-    pub(super) memory: Memory,
+    pub(super) memory: Arc<Memory>,
     /// The firewalls at run time.
     pub links: Vec<Arc<Link>>,
     /// Rung whenever listings changed, so that firewalls plan anew.
@@ -74,7 +74,7 @@ impl Session {
             heard: Heard {
                 started: Some(ctx.clock.now()),
             },
-            memory: Memory::default(),
+            memory: Arc::default(),
             links,
             changed: Arc::default(),
             pulse: Arc::default(),
@@ -94,6 +94,7 @@ impl Session {
             config: Arc::clone(&self.config),
             guards: Arc::clone(&self.guards),
             heard: self.heard.clone(),
+            memory: Arc::clone(&self.memory),
             stuck: Arc::new(move || pulse.overdue()),
         }
     }

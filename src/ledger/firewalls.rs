@@ -4,6 +4,7 @@ use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 
 use crate::model::{Name, UnixTime};
+use crate::plan::Bar;
 use crate::plan::drift::DriftCounts;
 
 use super::feeds::count;
@@ -59,6 +60,12 @@ pub struct PlanSummary {
     pub allowed_deletes: u64,
     /// Deletes that wait for `feedwall approve --firewall`.
     pub held_deletes: u64,
+    /// Where its contest for places ended.
+    pub bar: Bar,
+    /// A digest of what it was made of: while that is the same, and until `next_due`, the bar is where it was.
+    pub made_of: String,
+    /// When it would change though nothing else does.
+    pub next_due: Option<UnixTime>,
 }
 
 impl Ledger {
@@ -152,7 +159,8 @@ impl Ledger {
         let mut tx = self.begin().await?;
         sqlx::query(
             "UPDATE firewalls SET planned_at = ?2, desired = ?3, pending = ?4, left_out = ?5,
-                 wanted_deletes = ?6, held_deletes = ?7, allowed_deletes = ?8
+                 wanted_deletes = ?6, held_deletes = ?7, allowed_deletes = ?8, bar = ?9, made_of = ?10,
+                 next_due = ?11
              WHERE id = ?1",
         )
         .bind(firewall)
@@ -163,6 +171,9 @@ impl Ledger {
         .bind(i64::try_from(plan.wanted_deletes).unwrap_or(i64::MAX))
         .bind(i64::try_from(plan.held_deletes).unwrap_or(i64::MAX))
         .bind(i64::try_from(plan.allowed_deletes).unwrap_or(i64::MAX))
+        .bind(serde_json::to_string(&plan.bar).ok())
+        .bind(&plan.made_of)
+        .bind(plan.next_due.map(UnixTime::seconds))
         .execute(&mut *tx)
         .await?;
         tx.commit().await?;
@@ -236,18 +247,9 @@ fn read_firewall(row: &SqliteRow) -> Result<FirewallRow> {
             .try_get::<Option<i64>, _>(column)?
             .map(UnixTime::from_seconds))
     };
-    let plan = match time("planned_at")? {
-        None => None,
-        Some(at) => Some(PlanSummary {
-            at,
-            desired: count(row, "desired")?,
-            pending: count(row, "pending")?,
-            left_out: row.try_get("left_out")?,
-            wanted_deletes: count(row, "wanted_deletes")?,
-            allowed_deletes: count(row, "allowed_deletes")?,
-            held_deletes: count(row, "held_deletes")?,
-        }),
-    };
+    let plan = time("planned_at")?
+        .map(|at| read_plan(row, at))
+        .transpose()?;
     Ok(FirewallRow {
         id: row.try_get("id")?,
         name: Name::try_new(&name).map_err(|fault| LedgerError::Row(fault.to_string()))?,
@@ -265,5 +267,25 @@ fn read_firewall(row: &SqliteRow) -> Result<FirewallRow> {
             .try_get::<Option<String>, _>("drift")?
             .and_then(|json| serde_json::from_str(&json).ok()),
         foreign: count(row, "foreign")?,
+    })
+}
+
+fn read_plan(row: &SqliteRow, at: UnixTime) -> Result<PlanSummary> {
+    let bar: Option<String> = row.try_get("bar")?;
+    let bar = bar.and_then(|json| serde_json::from_str(&json).ok());
+    let made_of: String = row.try_get("made_of")?;
+    let next_due: Option<i64> = row.try_get("next_due")?;
+    Ok(PlanSummary {
+        at,
+        desired: count(row, "desired")?,
+        pending: count(row, "pending")?,
+        left_out: row.try_get("left_out")?,
+        wanted_deletes: count(row, "wanted_deletes")?,
+        allowed_deletes: count(row, "allowed_deletes")?,
+        held_deletes: count(row, "held_deletes")?,
+        // A bar that this version cannot read says nothing of what it was made of.
+        made_of: bar.as_ref().map_or_else(String::new, |_| made_of),
+        bar: bar.unwrap_or_default(),
+        next_due: next_due.map(UnixTime::from_seconds),
     })
 }

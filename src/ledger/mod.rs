@@ -5,6 +5,7 @@
 //! of calls, which must be on the disk before a call leaves.
 
 mod backup;
+mod bearing;
 mod bulk;
 mod by_hand;
 mod calls;

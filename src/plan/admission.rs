@@ -383,7 +383,7 @@ fn by_rank(one: &(Rank, Wanted), other: &(Rank, Wanted)) -> std::cmp::Ordering {
     clippy::cast_sign_loss,
     reason = "a share between 0 and 1 times a million fits"
 )]
-fn margin(terms: &FirewallTerms) -> u32 {
+pub(super) fn margin(terms: &FirewallTerms) -> u32 {
     (terms.margin.clamp(0.0, 1.0) * 1e6).round() as u32
 }
 

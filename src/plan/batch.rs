@@ -197,6 +197,7 @@ pub fn batches(
         absent: changes.absent,
         unwanted: changes.unwanted,
         next_due: [changes.next_due, trial_due].into_iter().flatten().min(),
+        ..Plan::default()
     }
 }
 

@@ -6,6 +6,7 @@
 //! stands in between, with all of them.
 
 pub mod admission;
+pub mod bar;
 pub mod batch;
 pub mod cover;
 pub mod desired;
@@ -28,6 +29,7 @@ use crate::guard::Cleared;
 use crate::model::{Action, Class, Direction, Entry, Lease, List, UnixTime};
 
 pub use self::admission::Admitted;
+pub use self::bar::{Bar, Place};
 pub use self::batch::{Addition, Batch, Load};
 pub use self::desired::Takes;
 pub use self::trial::Suspects;
@@ -182,6 +184,8 @@ pub struct Plan {
     pub unwanted: Vec<Entry>,
     /// When the plan would change though nothing else does.
     pub next_due: Option<UnixTime>,
+    /// Where the contest for places ended.
+    pub bar: Bar,
 }
 
 /// Makes the plan of one firewall. `wanted` is sorted by entry and without duplicates, as
@@ -212,13 +216,20 @@ fn conclude(
     mut left_out: BTreeMap<LeftOut, u64>,
     now: UnixTime,
 ) -> Plan {
+    let without_place =
+        |left_out: &BTreeMap<LeftOut, u64>| left_out.get(&LeftOut::Quota).copied().unwrap_or(0);
+    let lost = without_place(&left_out);
+    let tally = bar::Tally::of(terms, standing, &admitted.wanted, lost > 0);
     let mut changes = lease::changes(terms, standing, admitted, now);
     if standing.unguarded {
         // What is in doubt would be added again to settle that.
         let adds = std::mem::take(&mut changes.adds);
         desired::leave_out(&mut left_out, LeftOut::GuardsUnheard, adds.len() as u64);
     }
-    batch::batches(terms, standing, changes, left_out, now)
+    let mut plan = batch::batches(terms, standing, changes, left_out, now);
+    let cut = usize::try_from(without_place(&plan.left_out) - lost).unwrap_or(usize::MAX);
+    plan.bar = tally.bar(cut, standing.unguarded);
+    plan
 }
 
 impl FirewallTerms {

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
+mod bar;
 mod overlaps;
 mod renewals;
 

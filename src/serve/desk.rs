@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use crate::config::Config;
 use crate::model::{Name, UnixTime};
 use crate::stage::Context;
+use crate::stage::memory::Memory;
 use crate::stage::replan::{GuardMaterial, Heard};
 
 use super::ServeError;
@@ -35,6 +36,8 @@ pub struct View {
     pub guards: Arc<GuardMaterial>,
     /// Which feeds have answered since the start.
     pub heard: Heard,
+    /// What the plans are made with.
+    pub memory: Arc<Memory>,
     /// Which loops are stuck.
     pub stuck: Stuck,
 }
@@ -52,7 +55,7 @@ pub struct Desk {
     pub(super) started: UnixTime,
     view: RwLock<Option<Arc<View>>>,
     gathered: tokio::sync::Mutex<Option<(Instant, Arc<Snapshot>)>>,
-    /// A story reads guard lists whole: one at a time.
+    /// A story may take as much as a plan does: one at a time.
     pub(super) story: Semaphore,
     pub(super) noted: Mutex<Noted>,
 }

@@ -11,7 +11,7 @@ use crate::status::explain::{Asked, asked_for};
 use super::routes::{json, refusal};
 use super::{Desk, ServeError};
 
-/// A story takes as long as reading the guard lists does.
+/// Milliseconds, where the last plan tells who has a place; else a story takes as long as a plan does.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// No indicator is longer, and nobody writes a longer URL by hand.
@@ -37,6 +37,7 @@ pub(super) async fn answer(desk: &Desk, ioc: &str) -> Response {
             config: &view.config,
             material: &view.guards,
             heard: &view.heard,
+            memory: &view.memory,
             daemon_running: true,
         };
         asked.story(&indicator).await

@@ -41,6 +41,7 @@ fn desk(fixture: &Fixture) -> (Desk, Clock) {
         guards: Arc::new(GuardMaterial::read(&config).unwrap()),
         config: Arc::new(config),
         heard: Heard::default(),
+        memory: Arc::default(),
         stuck: Arc::new(Vec::new),
     });
     desk.noted().sampled = Some(tokio::time::Instant::now());

@@ -10,12 +10,12 @@ use tokio::sync::Mutex;
 
 use crate::guard::{GuardSet, Guards, Matching, SetKind};
 use crate::ledger::{FeedRow, PlanSummary, Role};
-use crate::model::{Indicator, List, Name, UnixTime};
+use crate::model::{Indicator, List, Listing, Name, UnixTime};
 use crate::parse::Reach;
 use crate::plan::Plan;
 use crate::plan::desired::Candidate;
 use crate::plan::draw::Sheets;
-use crate::plan::expiry::{FeedFacts, LOOK_BACK};
+use crate::plan::expiry::{FeedFacts, LOOK_BACK, worth};
 use crate::plan::merge::{Merge, Source};
 use crate::plan::shares::{self, Share};
 use crate::plan::sheet::Sheet;
@@ -143,6 +143,7 @@ impl Memory {
         let same = plans.get(firewall).is_some_and(|done| {
             let recorded = PlanSummary {
                 at: done.summary.at,
+                next_due: done.summary.next_due,
                 ..summary.clone()
             };
             recorded == done.summary && summary.at < done.summary.at.plus(BELIEVED)
@@ -298,6 +299,55 @@ pub async fn guards_now(
     guards.guards(sets, by_hand(ctx, now).await?)
 }
 
+/// The guards as far as they bear on `holders`, which all hold one indicator, and on what lies inside `root`, the widest
+/// of those that are to be judged: of guard lists and allow feeds only that is read.
+///
+/// # Errors
+/// When the ledger cannot be read.
+pub async fn guards_about(
+    ctx: &Context,
+    guards: &GuardMaterial,
+    heard: &Heard,
+    holders: &[Indicator],
+    root: &Indicator,
+) -> Result<Guards, StageError> {
+    let now = ctx.clock.now();
+    let rows = ctx.ledger.feeds().await?;
+    let mut sets = Vec::new();
+    for row in &rows {
+        let matching = match row.role {
+            Role::Guard(_) if !row.configured => continue,
+            Role::Guard(reach) => matching(reach),
+            Role::Feed if row.terms.list == List::Allow => Matching::Subdomains,
+            Role::Feed => continue,
+        };
+        let listings = ctx.ledger.listings_bearing(row.id, holders, root).await?;
+        let counts = |listing: &Listing| match row.role {
+            Role::Guard(_) => listing.delisted_at.is_none(),
+            Role::Feed => worth(&facts(row, heard), listing, Duration::ZERO, now).is_some(),
+        };
+        let listings = listings.into_iter().filter(counts);
+        sets.push(GuardSet {
+            name: row.name.clone(),
+            kind: match row.role {
+                Role::Guard(_) => SetKind::List,
+                Role::Feed => SetKind::Feed,
+            },
+            matching,
+            entries: listings.map(|listing| listing.indicator).collect(),
+        });
+    }
+    guards.guards(sets, by_hand(ctx, now).await?)
+}
+
+/// How far the names of a guard list reach.
+fn matching(reach: Reach) -> Matching {
+    match reach {
+        Reach::Exact => Matching::Exact,
+        Reach::Subdomains => Matching::Subdomains,
+    }
+}
+
 /// What the operator's hand guards.
 async fn by_hand(ctx: &Context, now: UnixTime) -> Result<Vec<Indicator>, StageError> {
     let words = ctx.ledger.hand_guards(now).await?;
@@ -347,10 +397,7 @@ async fn guard_lists(ctx: &Context, rows: &[FeedRow]) -> Result<Vec<GuardSet>, S
         sets.push(GuardSet {
             name: row.name.clone(),
             kind: SetKind::List,
-            matching: match reach {
-                Reach::Exact => Matching::Exact,
-                Reach::Subdomains => Matching::Subdomains,
-            },
+            matching: matching(reach),
             entries,
         });
     }

@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
+use sha2::{Digest as _, Sha256};
+
 use crate::config::{Config, Firewall};
 use crate::guard::{self, AllowFile, GuardSet, Guards, Material, OwnGround};
 use crate::guard::{Judgement, Strike};
@@ -12,12 +14,12 @@ use crate::plan::cover::Cover;
 use crate::plan::desired::{Candidate, Takes, desired};
 use crate::plan::draw::draw;
 use crate::plan::expiry::FeedFacts;
-use crate::plan::{self, LeftOut, Plan, Standing, Wanted};
+use crate::plan::{self, Bar, LeftOut, Plan, Standing, Wanted};
 
 use super::memory::{Listed, Memory};
 use super::{Context, StageError, reconcile};
 
-pub use super::memory::guards_now;
+pub use super::memory::{guards_about, guards_now};
 
 /// The brake counts deletes over so long.
 const BRAKE_WINDOW: Duration = Duration::from_secs(86_400);
@@ -36,6 +38,8 @@ pub struct Heard {
 #[derive(Clone, Debug)]
 pub struct GuardMaterial {
     material: Material,
+    /// Of the guards that it makes without any downloaded set.
+    fingerprint: [u8; 32],
 }
 
 /// What the feeds say together, the same for every firewall with the same grid.
@@ -70,8 +74,11 @@ impl GuardMaterial {
             own_ground: endpoints.chain(feeds).collect(),
         };
         // Tried now, so that a fault is told at the start and not in the middle of the night.
-        Guards::try_new(material.clone())?;
-        Ok(Self { material })
+        let guards = Guards::try_new(material.clone())?;
+        Ok(Self {
+            material,
+            fingerprint: guards.fingerprint(),
+        })
     }
 
     /// The guards with what the allow feeds and the operator's hand say now.
@@ -178,16 +185,9 @@ pub async fn turn(
     ctx.ledger
         .drop_ended_leases(row.id, now.minus(SWEPT_AFTER))
         .await?;
-    let listed = memory.listed(ctx, guards, heard, now).await?;
-    let standing = standing_beside(ctx, firewall, &row, &listed, now).await?;
-    let terms = firewall.terms.clone();
-    // Work for a processor, and not short where much is listed.
-    let drawn = tokio::task::spawn_blocking(move || {
-        draw(&terms, &standing, &listed.sheets(), &listed.guards, now)
-    });
-    let plan = drawn
-        .await
-        .map_err(|fault| StageError::Task(fault.to_string()))?;
+    // Before what it tells of is read: what changes meanwhile makes it untrue, and not the plan.
+    let made_of = made_of(ctx, guards, firewall, &row, now).await?;
+    let plan = drawn(ctx, guards, memory, firewall, heard, &row, now).await?;
     ctx.ledger.acquit(row.id, &plan.acquitted).await?;
     ctx.ledger.forget_leases(row.id, &plan.absent).await?;
     ctx.ledger.mark_unwanted(row.id, &plan.unwanted).await?;
@@ -199,11 +199,95 @@ pub async fn turn(
         wanted_deletes: plan.wanted_deletes,
         allowed_deletes: plan.allowed_deletes,
         held_deletes: plan.held_deletes,
+        bar: plan.bar.clone(),
+        made_of,
+        next_due: plan.next_due,
     };
     if memory.keep(&firewall.name, version, &plan, &summary) {
         ctx.ledger.record_plan(row.id, &summary).await?;
     }
     Ok(plan)
+}
+
+/// The plan that a turn would make now.
+async fn drawn(
+    ctx: &Context,
+    guards: &GuardMaterial,
+    memory: &Memory,
+    firewall: &Firewall,
+    heard: &Heard,
+    row: &FirewallRow,
+    now: UnixTime,
+) -> Result<Plan, StageError> {
+    let listed = memory.listed(ctx, guards, heard, now).await?;
+    let standing = standing_beside(ctx, firewall, row, &listed, now).await?;
+    let terms = firewall.terms.clone();
+    // Work for a processor, and not short where much is listed.
+    let drawn = tokio::task::spawn_blocking(move || {
+        draw(&terms, &standing, &listed.sheets(), &listed.guards, now)
+    });
+    drawn
+        .await
+        .map_err(|fault| StageError::Task(fault.to_string()))
+}
+
+/// Where the contest for a firewall's places ends as things are: by the last plan, where nothing has changed since, and
+/// else by going through everything that is listed, unless `worthwhile` says that no answer hangs on it.
+///
+/// # Errors
+/// When the ledger cannot be read.
+pub async fn bar(
+    ctx: &Context,
+    guards: &GuardMaterial,
+    memory: &Memory,
+    firewall: &Firewall,
+    heard: &Heard,
+    row: &FirewallRow,
+    worthwhile: bool,
+) -> Result<Bar, StageError> {
+    let now = ctx.clock.now();
+    if let Some(plan) = &row.plan
+        && plan.next_due.is_none_or(|due| now < due)
+        && plan.made_of == made_of(ctx, guards, firewall, row, now).await?
+    {
+        return Ok(plan.bar.clone());
+    }
+    if !worthwhile {
+        return Ok(Bar::default());
+    }
+    let plan = drawn(ctx, guards, memory, firewall, heard, row, now).await?;
+    Ok(plan.bar)
+}
+
+/// A digest of all that moves a firewall's bar, but for the time and for calls that are being sent: the terms, the
+/// guards, what each feed lists, what the last read-back found, and what the cloud taught.
+async fn made_of(
+    ctx: &Context,
+    guards: &GuardMaterial,
+    firewall: &Firewall,
+    row: &FirewallRow,
+    now: UnixTime,
+) -> Result<String, StageError> {
+    let mut digest = Sha256::new();
+    let mut add = |part: String| {
+        digest.update(part.len().to_le_bytes());
+        digest.update(part);
+    };
+    add(hex::encode(guards.fingerprint));
+    add(format!("{:?}", firewall.terms));
+    add(format!("{:?}", (row.read_at, row.withdrawn, row.foreign)));
+    for feed in ctx.ledger.feeds().await? {
+        let (role, terms) = (feed.role, feed.terms);
+        add(format!("{:?}", (feed.id, feed.revision, feed.configured)));
+        add(format!("{:?}", (role, terms, feed.last_good.is_some())));
+    }
+    for word in ctx.ledger.hand_guards(now).await? {
+        add(word.indicator.to_string());
+    }
+    for (subject, value, _) in ctx.ledger.learned(row.id, now.minus(LEARNED_FOR)).await? {
+        add(format!("{:?}", (subject, value)));
+    }
+    Ok(hex::encode(digest.finalize()))
 }
 
 /// The ledger's row of a firewall of the config.

@@ -1,6 +1,7 @@
 //! Held bodies, approvals, dropped feeds, and what the config no longer has.
 
 use super::*;
+use crate::plan::Bar;
 
 #[tokio::test]
 async fn a_held_body_waits_for_the_operator_s_word() {
@@ -234,6 +235,8 @@ async fn trouble_and_plans_of_a_firewall_are_kept() {
             .unwrap()
     };
     assert_eq!(row().await.plan, None);
+    let mut bar = Bar::default();
+    bar.lowest = Some(600_000);
     let plan = PlanSummary {
         at: at(1),
         desired: 20,
@@ -242,6 +245,9 @@ async fn trouble_and_plans_of_a_firewall_are_kept() {
         wanted_deletes: 5,
         allowed_deletes: 3,
         held_deletes: 2,
+        bar,
+        made_of: "4f".to_owned(),
+        next_due: Some(at(90)),
     };
     ledger.record_plan(prod, &plan).await.unwrap();
     ledger

@@ -84,13 +84,13 @@ fn feed() -> impl Strategy<Value = (FeedFacts, Vec<Listing>)> {
     )
 }
 
-type Feeds = Vec<(FeedFacts, Vec<Listing>)>;
+pub(super) type Feeds = Vec<(FeedFacts, Vec<Listing>)>;
 
-fn feeds() -> impl Strategy<Value = Feeds> {
+pub(super) fn feeds() -> impl Strategy<Value = Feeds> {
     prop::collection::vec(feed(), 1..4)
 }
 
-fn terms() -> impl Strategy<Value = FirewallTerms> {
+pub(super) fn terms() -> impl Strategy<Value = FirewallTerms> {
     let quota = prop_oneof![Just(100_000), 3..60u64];
     let expand = prop_oneof![Just(None), Just(Some(28)), Just(Some(30))];
     let accept = prop_oneof![
@@ -119,7 +119,12 @@ fn sources<'a>(feeds: &'a Feeds, sheets: &'a [Sheet]) -> Vec<Source<'a>> {
 }
 
 /// The daemon's way.
-fn drawn(terms: &FirewallTerms, standing: &Standing, feeds: &Feeds, now: UnixTime) -> Plan {
+pub(super) fn drawn(
+    terms: &FirewallTerms,
+    standing: &Standing,
+    feeds: &Feeds,
+    now: UnixTime,
+) -> Plan {
     let sheets = sheets(feeds);
     let say = Sheets {
         block: sources(feeds, &sheets),
@@ -142,7 +147,7 @@ fn planned(terms: &FirewallTerms, standing: &Standing, feeds: &Feeds, now: UnixT
     plan(terms, standing, wanted, left_out, now)
 }
 
-fn by_belief(
+pub(super) fn by_belief(
     terms: &FirewallTerms,
     feeds: &Feeds,
     now: UnixTime,

@@ -8,7 +8,7 @@ use crate::config::Firewall;
 use crate::guard::Guards;
 use crate::ledger::{FirewallRow, LeaseRow, Quarantined};
 use crate::model::{Direction, Entry, Indicator, List, Name, UnixTime};
-use crate::plan::{Standing, Wanted, lease};
+use crate::plan::{Place, Standing, Wanted, lease};
 use crate::stage::StageError;
 use crate::stage::replan;
 use crate::status::layout::count;
@@ -34,7 +34,7 @@ struct Scene<'a> {
     wanted: Vec<Wanted>,
     /// A guard list that was never heard: nothing is added before it was.
     unheard: Option<&'a Name>,
-    /// How the contest for places ended, where there is one.
+    /// How the contest for places ended; none where the config no longer has the firewall.
     contest: Option<Contest>,
     now: UnixTime,
 }
@@ -52,19 +52,27 @@ impl Asked<'_> {
         for row in self.ctx.ledger.firewalls().await? {
             let config = self.config.firewall(&row.name);
             let mut reasons = Vec::new();
-            let wanted = config.map_or_else(Vec::new, |config| {
+            let mut wanted = config.map_or_else(Vec::new, |config| {
                 why::wanted(config, indicator, known, guards, &mut reasons)
             });
             let mut related: HashSet<Indicator> = related.iter().cloned().collect();
-            related.extend(
-                wanted
-                    .iter()
-                    .map(|wanted| wanted.cleared.indicator().clone()),
-            );
+            let pieces: BTreeSet<&Indicator> =
+                wanted.iter().map(|one| one.cleared.indicator()).collect();
+            let pieces: Vec<Indicator> = pieces
+                .into_iter()
+                .filter(|one| !related.contains(*one))
+                .cloned()
+                .collect();
+            if let Some(config) = config.filter(|_| !pieces.is_empty()) {
+                let block = self.candidates(List::Block, &pieces).await?;
+                let allow = self.candidates(List::Allow, &pieces).await?;
+                let said = [(List::Block, block), (List::Allow, allow)];
+                wanted = why::with_pieces(config, indicator, known, said, guards);
+            }
+            related.extend(pieces);
             let scene = self
-                .scene(indicator, &row, config, (related, wanted))
+                .scene(indicator, &row, config, (related, wanted), unheard)
                 .await?;
-            let scene = Scene { unheard, ..scene };
             let part = scene.tell(indicator, reasons);
             if config.is_some() || !part.entries.is_empty() || part.inside > 0 {
                 told.push(part);
@@ -79,9 +87,11 @@ impl Asked<'_> {
         row: &'a FirewallRow,
         config: Option<&'a Firewall>,
         (related, wanted): (HashSet<Indicator>, Vec<Wanted>),
+        unheard: Option<&'a Name>,
     ) -> Result<Scene<'a>, StageError> {
         let now = self.ctx.clock.now();
-        let standing = replan::standing(self.ctx, config, row, now).await?;
+        let mut standing = replan::standing(self.ctx, config, row, now).await?;
+        standing.unguarded = unheard.is_some();
         let leased: BTreeSet<&Indicator> = standing
             .leases
             .iter()
@@ -98,19 +108,15 @@ impl Asked<'_> {
             holds(&entry.indicator, indicator) || wanted.iter().any(|one| one.entry() == *entry)
         });
         let held = |wanted: &Wanted| leases.iter().any(|row| row.lease.entry == wanted.entry());
+        // Without a plan on record, nobody knows.
         let lost_before = row
             .plan
             .as_ref()
-            .is_some_and(|plan| plan.left_out.contains("\"quota\""));
+            .is_none_or(|plan| plan.left_out.contains("\"quota\""));
+        let doubtful = lost_before || !wanted.iter().all(held);
         let contest = match config {
-            // Reading everything that is listed is worth it only where a place may be missing.
-            Some(config)
-                if Contest::is_due(config, &standing)
-                    && (lost_before || !wanted.iter().all(held)) =>
-            {
-                Some(Contest::hold(self, config, now).await?)
-            }
-            _ => None,
+            Some(config) => Some(Contest::ended(self, config, row, &standing, doubtful).await?),
+            None => None,
         };
         let mut hits = HashMap::new();
         for one in &related {
@@ -126,7 +132,7 @@ impl Asked<'_> {
             standing,
             leases,
             wanted,
-            unheard: None,
+            unheard,
             contest,
             now,
         })
@@ -247,7 +253,16 @@ impl Scene<'_> {
             let why = "no longer wanted; it is taken off, unless max_delete holds it";
             return Some(why.to_owned());
         };
-        self.contest.as_ref()?.lost(wanted, config)
+        let contest = self.contest.as_ref()?;
+        match self.place(contest, wanted, config) {
+            Place::Has => None,
+            Place::Inside(network) => Some(format!("{network} is on the list and holds it")),
+            Place::Lost => Some(contest.lost(wanted, config)),
+        }
+    }
+
+    fn place<'a>(&'a self, contest: &Contest, one: &Wanted, config: &Firewall) -> Place<'a> {
+        contest.place(config, &self.standing, &self.wanted, one, self.now)
     }
 
     fn absent(&self, entry: &Entry, wanted: Option<&Wanted>) -> (Fate, String) {
@@ -299,38 +314,24 @@ impl Scene<'_> {
                 format!("its listings end {ends}, too soon to add it"),
             );
         }
-        if let Some(network) = self.holder(entry) {
-            return (
-                Fate::Covered,
-                format!("{network} holds it, and is on the list"),
-            );
-        }
-        if let Some(why) = self
-            .contest
-            .as_ref()
-            .and_then(|contest| contest.lost(wanted, config))
-        {
-            return (Fate::Quota, why);
+        let contest = self.contest.as_ref();
+        match contest.map(|contest| (contest, self.place(contest, wanted, config))) {
+            Some((_, Place::Inside(network))) => {
+                let stands = |row: &LeaseRow| row.lease.entry.indicator == *network;
+                let when = match self.leases.iter().any(stands) {
+                    true => "is on the list",
+                    false => "is about to be on the list",
+                };
+                return (Fate::Covered, format!("{network} holds it, and {when}"));
+            }
+            Some((contest, Place::Lost)) => return (Fate::Quota, contest.lost(wanted, config)),
+            Some((_, Place::Has)) | None => {}
         }
         if self.standing.suspects.entries.contains_key(entry) {
             let text = "a call with it was refused, and it is being found out why";
             return (Fate::UnderTrial, text.to_owned());
         }
         (Fate::Pending, self.pending())
-    }
-
-    /// A network that stands on the list, is wanted there, and holds `entry`.
-    fn holder(&self, entry: &Entry) -> Option<&Indicator> {
-        let stands = |held: &&Entry| {
-            held.list == entry.list
-                && held.direction == entry.direction
-                && held.indicator != entry.indicator
-                && held.indicator.net().is_some()
-                && holds(&held.indicator, &entry.indicator)
-                && self.wanted.iter().any(|wanted| wanted.entry() == **held)
-        };
-        let leases = self.leases.iter().map(|row| &row.lease.entry);
-        leases.filter(stands).map(|held| &held.indicator).next()
     }
 
     fn quarantine_of(&self, entry: &Entry) -> Option<&Quarantined> {

@@ -6,6 +6,7 @@ use crate::ledger::{FeedRow, Role};
 use crate::model::{Indicator, List, Listing};
 use crate::plan::desired::{Candidate, candidates};
 use crate::plan::expiry::{Belief, believe, expires};
+use crate::stage::memory::Memory;
 use crate::stage::replan::{self, GuardMaterial, Heard};
 use crate::stage::{Context, StageError};
 
@@ -26,6 +27,8 @@ pub struct Asked<'a> {
     pub material: &'a GuardMaterial,
     /// Which feeds are taken as heard.
     pub heard: &'a Heard,
+    /// What the daemon keeps in memory, or an empty one.
+    pub memory: &'a Memory,
     /// Whether a daemon is there to do what is to be done.
     pub daemon_running: bool,
 }
@@ -46,9 +49,12 @@ impl Asked<'_> {
     /// When the ledger cannot be read.
     pub async fn story(&self, indicator: &Indicator) -> Result<Story, StageError> {
         let related = holders(indicator);
-        let guards = replan::guards_now(self.ctx, self.material, self.heard).await?;
         let feeds = self.ctx.ledger.feeds().await?;
         let listings = self.ctx.ledger.listings_of(&related).await?;
+        let is_listed = |one: &&Indicator| listings.iter().any(|(_, said)| said.indicator == **one);
+        let root = related.iter().rfind(is_listed).unwrap_or(indicator);
+        let (ctx, material, heard) = (self.ctx, self.material, self.heard);
+        let guards = replan::guards_about(ctx, material, heard, &related, root).await?;
         let mut known = Vec::new();
         for one in &related {
             let claims: Vec<(&FeedRow, &Listing)> = listings
@@ -93,6 +99,27 @@ impl Asked<'_> {
             reason: word.reason,
         });
         Ok(said.collect())
+    }
+
+    /// What feeds say of indicators that are wanted as pieces of others.
+    pub(super) async fn candidates(
+        &self,
+        list: List,
+        pieces: &[Indicator],
+    ) -> Result<Vec<Candidate>, StageError> {
+        if pieces.is_empty() {
+            return Ok(Vec::new());
+        }
+        let feeds = self.ctx.ledger.feeds().await?;
+        let mut beliefs = Vec::new();
+        for (feed, listing) in self.ctx.ledger.listings_of(pieces).await? {
+            let of_list =
+                |row: &&FeedRow| row.id == feed && row.role == Role::Feed && row.terms.list == list;
+            if let Some(row) = feeds.iter().find(of_list) {
+                beliefs.extend(self.belief(row, &listing));
+            }
+        }
+        Ok(candidates(vec![beliefs]))
     }
 
     fn known(

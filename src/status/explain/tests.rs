@@ -1,8 +1,10 @@
 use crate::config::Config;
 use crate::ledger::{FeedState, HandWord, Outcome};
 use crate::model::{Action, Direction, FeedTerms, List};
+use crate::plan::Bar;
 use crate::plan::drift::Drift;
-use crate::stage::replan::{GuardMaterial, Heard};
+use crate::stage::memory::Memory;
+use crate::stage::replan::{self, GuardMaterial, Heard};
 use crate::status::testing::{DAY, Fixture, HOUR, MINUTE, NOW, answer, block, ioc, name, terms};
 
 use super::{Asked, Fate, Story};
@@ -43,6 +45,7 @@ async fn explain(fixture: &Fixture, indicator: &str, daemon_running: bool) -> St
         config: &config,
         material: &material,
         heard: &heard,
+        memory: &Memory::default(),
         daemon_running,
     };
     asked.story(&ioc(indicator)).await.unwrap()
@@ -252,7 +255,7 @@ async fn what_an_entry_earned_is_told_and_counted_for_its_feeds() {
 
 #[tokio::test]
 async fn fates_are_told_apart() {
-    use Fate::{Doubtful, Foreign, Held, Pending, Quarantined};
+    use Fate::{Covered, Doubtful, Foreign, Held, Pending, Quarantined};
     let fixture = place().await;
     let story = explain(&fixture, "45.155.207.2", true).await;
     assert_eq!(fates(&story)[2..], [("prod", Doubtful), ("prod", Doubtful)]);
@@ -262,8 +265,8 @@ async fn fates_are_told_apart() {
     let story = explain(&fixture, "botnet-panel.net", true).await;
     assert_eq!(fates(&story), [("prod", Quarantined)]);
     let story = explain(&fixture, "45.155.205.7", true).await;
-    // Lab takes the address, and the piece of the network that holds it.
-    let lab = [("lab", Pending); 4];
+    // Lab takes the piece of the network that holds the address, which then needs no place of its own.
+    let lab = [Covered, Covered, Pending, Pending].map(|fate| ("lab", fate));
     assert_eq!(
         fates(&story),
         [&lab[..], &[("prod", Held), ("prod", Held)]].concat()
@@ -281,6 +284,45 @@ async fn what_lost_its_place_is_told_with_both_scores() {
     let quota = &story.firewalls[1].entries[0];
     assert_eq!(quota.fate, Fate::Quota);
     insta::assert_snapshot!(quota.text);
+}
+
+/// The daemon's plan says who has a place; without one, or once something has changed, the contest is held anew.
+#[tokio::test]
+async fn the_last_plan_tells_what_a_whole_contest_would() {
+    let fixture = place().await;
+    let many: Vec<String> = (1..=20).map(|last| format!("45.155.208.{last}")).collect();
+    let many: Vec<&str> = many.iter().map(String::as_str).collect();
+    fixture.fetch("feodo", &many, 0, NOW).await;
+    let asked = [
+        "45.155.206.2",
+        "45.155.208.1",
+        "45.155.208.20",
+        "45.155.205.7",
+    ];
+    let mut before = Vec::new();
+    for indicator in asked {
+        before.push(text(&fixture, indicator).await);
+    }
+    let config = Config::parse(CONFIG, "feedwall.toml").unwrap();
+    let material = GuardMaterial::read(&config).unwrap();
+    let (ctx, heard, memory) = (fixture.ctx(), Heard::default(), Memory::default());
+    let prod = config.firewall(&name("prod")).unwrap();
+    replan::turn(&ctx, &material, &memory, prod, &heard)
+        .await
+        .unwrap();
+    let row = replan::row(&ctx, prod).await.unwrap();
+    let told = replan::bar(&ctx, &material, &memory, prod, &heard, &row, false).await;
+    let told = told.unwrap();
+    assert!(told.lowest.is_some(), "the plan on record tells it");
+    for (indicator, before) in asked.iter().zip(before) {
+        assert_eq!(text(&fixture, indicator).await, before);
+    }
+    // A poll that changes what is listed makes the record untrue.
+    fixture.fetch("feodo", &many[..3], 0, NOW).await;
+    let untold = replan::bar(&ctx, &material, &memory, prod, &heard, &row, false).await;
+    assert_eq!(untold.unwrap(), Bar::default());
+    let whole = replan::bar(&ctx, &material, &memory, prod, &heard, &row, true).await;
+    assert_ne!(whole.unwrap(), told);
 }
 
 #[tokio::test]

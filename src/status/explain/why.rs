@@ -8,7 +8,7 @@ use crate::config::Firewall;
 use crate::guard::{Guards, Judgement};
 use crate::model::{Indicator, List};
 use crate::plan::Wanted;
-use crate::plan::desired::desired;
+use crate::plan::desired::{Candidate, desired};
 
 use super::gather::Known;
 use super::related::holds;
@@ -23,25 +23,62 @@ pub(super) fn wanted(
     reasons: &mut Vec<String>,
 ) -> Vec<Wanted> {
     let mut wanted = Vec::new();
-    for one in known {
-        for (list, candidate) in [(List::Block, &one.block), (List::Allow, &one.allow)] {
-            let Some(candidate) = candidate else { continue };
-            let takes = config.terms.takes();
-            let candidate = std::slice::from_ref(candidate);
-            let mut ours = desired(list, candidate, guards, takes, &mut BTreeMap::new());
-            ours.retain(|wanted| concerns(wanted.cleared.indicator(), indicator));
-            if ours.is_empty() {
+    for list in [List::Block, List::Allow] {
+        let all = candidates(known, list);
+        for (one, candidate) in &all {
+            let single = [(*candidate).clone()];
+            if concerning(config, indicator, list, &single, guards).is_empty() {
                 reasons.push(why_not(config, one, list, indicator));
             }
-            wanted.extend(ours);
         }
+        let all: Vec<Candidate> = all.into_iter().map(|(_, one)| one.clone()).collect();
+        wanted.extend(concerning(config, indicator, list, &all, guards));
     }
-    wanted.sort_by_key(Wanted::entry);
-    wanted.dedup_by(|again, first| again.entry() == first.entry());
     if wanted.is_empty() && reasons.is_empty() {
         reasons.push(unlisted(indicator, known));
     }
     wanted
+}
+
+/// The same with what feeds say of the pieces themselves, by list.
+pub(super) fn with_pieces(
+    config: &Firewall,
+    indicator: &Indicator,
+    known: &[Known],
+    pieces: [(List, Vec<Candidate>); 2],
+    guards: &Guards,
+) -> Vec<Wanted> {
+    let wanted = pieces.into_iter().flat_map(|(list, mut all)| {
+        let of_known = candidates(known, list).into_iter();
+        all.extend(of_known.map(|(_, one)| one.clone()));
+        concerning(config, indicator, list, &all, guards)
+    });
+    wanted.collect()
+}
+
+fn candidates(known: &[Known], list: List) -> Vec<(&Known, &Candidate)> {
+    let both = known.iter().filter_map(|one| {
+        let candidate = match list {
+            List::Block => one.block.as_ref(),
+            List::Allow => one.allow.as_ref(),
+        };
+        Some((one, candidate?))
+    });
+    both.collect()
+}
+
+/// What the firewall is given of `candidates`, as far as it concerns `indicator`.
+fn concerning(
+    config: &Firewall,
+    indicator: &Indicator,
+    list: List,
+    candidates: &[Candidate],
+    guards: &Guards,
+) -> Vec<Wanted> {
+    let takes = config.terms.takes();
+    let mut ours = desired(list, candidates, guards, takes, &mut BTreeMap::new());
+    ours.retain(|wanted| concerns(wanted.cleared.indicator(), indicator));
+    ours
 }
 
 /// Whether an entry holds what was asked for, or is a piece of it.
