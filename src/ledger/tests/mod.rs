@@ -25,6 +25,55 @@ const NOW: i64 = 1_800_000_000;
 const DAY: i64 = 86_400;
 const TTL: i64 = 7 * DAY;
 
+/// What takes each step of the schema back.
+const BACK: [(i64, &[&str]); 4] = [
+    (
+        5,
+        &[
+            "ALTER TABLE firewalls DROP COLUMN bar",
+            "ALTER TABLE firewalls DROP COLUMN made_of",
+            "ALTER TABLE firewalls DROP COLUMN next_due",
+        ],
+    ),
+    (
+        4,
+        &[
+            "DROP INDEX leases_unwanted",
+            "ALTER TABLE leases DROP COLUMN unwanted",
+            "ALTER TABLE firewalls DROP COLUMN allowed_deletes",
+        ],
+    ),
+    (
+        3,
+        &[
+            "DROP TRIGGER calls_counted",
+            "DROP TABLE call_totals",
+            "DROP TABLE samples",
+            "ALTER TABLE leases DROP COLUMN seen_at",
+        ],
+    ),
+    (2, &["DROP TABLE l4_rules", "DROP TABLE l4_calls"]),
+];
+
+impl Ledger {
+    /// Makes it a ledger of an earlier schema.
+    pub async fn go_back_to(&self, version: i64) {
+        for (step, statements) in BACK {
+            if step <= version {
+                break;
+            }
+            for statement in statements {
+                sqlx::query(*statement).execute(&self.writer).await.unwrap();
+            }
+            sqlx::query("DELETE FROM _sqlx_migrations WHERE version = ?")
+                .bind(step)
+                .execute(&self.writer)
+                .await
+                .unwrap();
+        }
+    }
+}
+
 /// A ledger in a folder of its own.
 struct Fixture {
     ledger: Ledger,
