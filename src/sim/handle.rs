@@ -40,7 +40,7 @@ pub struct Stopped {
 #[derive(Debug, thiserror::Error)]
 pub enum SimError {
     /// The address is taken, or is not this machine's.
-    #[error("the simulated cloud cannot listen on {address}: {source}")]
+    #[error("the simulated cloud cannot listen on {address} (`--listen` takes another address; with port 0, a free port)")]
     Listen {
         /// The address that was asked for.
         address: SocketAddr,
@@ -48,7 +48,7 @@ pub enum SimError {
         source: std::io::Error,
     },
     /// The server broke off.
-    #[error("the simulated cloud's server broke off: {0}")]
+    #[error("the simulated cloud's server broke off")]
     Serve(#[source] std::io::Error),
 }
 
