@@ -121,6 +121,10 @@ fn recipe(format: Format, options: u8) -> Recipe {
     }
     recipe.observables = options & 4 != 0;
     recipe.all_attributes = options & 4 != 0;
+    if format == Format::Text {
+        recipe.separator =
+            [None, Some(b','), Some(b';'), Some(b' ')][usize::from(options >> 3 & 3)];
+    }
     if !format.has_fields() {
         return recipe;
     }
@@ -152,6 +156,9 @@ fn recipe(format: Format, options: u8) -> Recipe {
     };
     if format == Format::Json && options >> 6 == 1 {
         recipe.items = Path::try_new("/data").unwrap();
+    }
+    if matches!(format, Format::Json | Format::Ndjson) && options >> 7 == 1 {
+        recipe.made_at = Some(Path::try_new("/timestamp").unwrap());
     }
     recipe
 }
