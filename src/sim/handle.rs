@@ -40,7 +40,9 @@ pub struct Stopped {
 #[derive(Debug, thiserror::Error)]
 pub enum SimError {
     /// The address is taken, or is not this machine's.
-    #[error("the simulated cloud cannot listen on {address} (`--listen` takes another address; with port 0, a free port)")]
+    #[error(
+        "the simulated cloud cannot listen on {address} (`--listen` takes another address; with port 0, a free port)"
+    )]
     Listen {
         /// The address that was asked for.
         address: SocketAddr,

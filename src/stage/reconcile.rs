@@ -128,12 +128,14 @@ pub fn next_due(firewall: &Firewall, row: &FirewallRow, state: ReadState) -> (Un
         .map(|at| shows(at).max(rested));
     let refused = state.quarantined.map(|at| shows(at).max(rested));
     let full = state.full.map(|at| shows(at).max(rested));
+    let alike = state.alike.map(|at| shows(at).max(rested));
     let due = [
         (Some(interval), "reconcile_interval has passed"),
         (doubts, "calls had no answer, and to repeat them is refused"),
         (written, "entries were written and wait to be confirmed"),
         (refused, "an entry alone was refused"),
         (full, "the list is full"),
+        (alike, "three entries alone were refused alike"),
     ];
     let due = due.into_iter().filter_map(|(at, why)| Some((at?, why)));
     let (at, why) = due.min().unwrap_or((interval, ""));

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::ledger::FeedState;
 use crate::model::{Name, UnixTime};
+use crate::plan::LeftOut;
 
 use super::layout::{count, held_deletes};
 use super::report::{FeedReport, FirewallReport, Held, Report};
@@ -59,6 +60,8 @@ pub enum Kind {
     FirewallHalted,
     /// Deletes wait for an approval.
     DeletesHeld,
+    /// Feeds list entries, and none of them has a place.
+    NoPlace,
     /// The cloud refused entries alone.
     Quarantine,
     /// No daemon runs, and entries are in doubt, missing, or about to end.
@@ -81,7 +84,7 @@ const FIRST_TRIES: u32 = 3;
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::FeedHeld,
         Self::FeedSilent,
         Self::FeedFrozen,
@@ -89,6 +92,7 @@ impl Kind {
         Self::GuardUnheard,
         Self::FirewallHalted,
         Self::DeletesHeld,
+        Self::NoPlace,
         Self::Quarantine,
         Self::NoDaemon,
         Self::Lapsing,
@@ -108,6 +112,7 @@ impl Kind {
             Self::GuardUnheard => "guard-unheard",
             Self::FirewallHalted => "firewall-halted",
             Self::DeletesHeld => "deletes-held",
+            Self::NoPlace => "no-place",
             Self::Quarantine => "quarantined",
             Self::NoDaemon => "no-daemon",
             Self::Lapsing => "lapsing",
@@ -197,6 +202,10 @@ fn of_firewall(firewall: &FirewallReport, report: &Report, needs: &mut Vec<Need>
         let act = format!("feedwall approve --firewall {name}");
         need(Kind::DeletesHeld, text, &[look, act]);
     }
+    if let Some(text) = no_place(firewall) {
+        let look = format!("feedwall plan --firewall {name}");
+        need(Kind::NoPlace, text, &[look]);
+    }
     if firewall.quarantined > 0 {
         let refused = count(firewall.quarantined, "entry was", "entries were");
         let text =
@@ -245,6 +254,20 @@ fn drift(firewall: &FirewallReport) -> Option<(Kind, String)> {
         (
             Kind::Drift,
             format!("at the last read-back, {}", found.join(", ")),
+        )
+    })
+}
+
+/// That nothing of what feeds list has a place, where that is so and nothing is under way.
+fn no_place(firewall: &FirewallReport) -> Option<String> {
+    let coverage = &firewall.coverage;
+    let left_out = firewall.left_out.get(&LeftOut::Quota).copied()?;
+    let nothing = coverage.held + coverage.doubtful == 0 && coverage.pending == Some(0);
+    (left_out > 0 && nothing && !firewall.withdrawn).then(|| {
+        let wanting = count(left_out, "entry has", "entries have");
+        format!(
+            "nothing is blocked: {wanting} no place under the quota, of which others hold {}",
+            firewall.foreign
         )
     })
 }

@@ -440,6 +440,21 @@ name = "prod"
 }
 
 #[tokio::test]
+async fn a_firewall_on_which_nothing_has_a_place_calls_somebody() {
+    let fixture = Fixture::new().await;
+    fixture.firewalls(&["prod"]).await;
+    // While calls are under way, places may yet be found.
+    fixture.plan("prod", plan(2, 2, r#"{"quota":7}"#)).await;
+    assert_eq!(report(&fixture, true).await.needs.len(), 0);
+    fixture.plan("prod", plan(0, 0, r#"{"quota":9}"#)).await;
+    let report = report(&fixture, true).await;
+    let needs: Vec<_> = report.needs.iter().map(|need| need.kind).collect();
+    assert_eq!(needs, [Kind::NoPlace]);
+    let text = &report.needs[0].text;
+    assert!(text.contains("9 entries have no place"), "{text}");
+}
+
+#[tokio::test]
 async fn drift_and_a_wrong_clock_call_somebody() {
     let fixture = Fixture::new().await;
     fixture.firewalls(&["prod"]).await;

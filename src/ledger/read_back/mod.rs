@@ -32,6 +32,8 @@ pub struct ReadState {
     pub quarantined: Option<UnixTime>,
     /// When the list was found full, and no reading has had its say about that.
     pub full: Option<UnixTime>,
+    /// When three entries alone were last refused alike, and no reading has had its say about that.
+    pub alike: Option<UnixTime>,
 }
 
 /// What was sent longer ago than this, several read-backs have had their say about.
@@ -109,9 +111,10 @@ impl Ledger {
         .bind(unseen_since.seconds())
         .fetch_one(&self.readers)
         .await?;
-        let full: Option<i64> = sqlx::query_scalar(
-            "SELECT max(learned_at) FROM learned
-             WHERE firewall_id = ? AND subject = 'full' AND learned_at > ?",
+        let (full, alike): (Option<i64>, Option<i64>) = sqlx::query_as(
+            "SELECT max(iif(subject = 'full', learned_at, NULL)),
+                 max(iif(subject LIKE 'alike %', learned_at, NULL))
+             FROM learned WHERE firewall_id = ? AND learned_at > ?",
         )
         .bind(firewall)
         .bind(unseen_since.seconds())
@@ -129,6 +132,7 @@ impl Ledger {
             repeats_refused: learned.iter().any(|(subject, ..)| subject == "repeats"),
             quarantined: quarantined.map(at),
             full: full.map(at),
+            alike: alike.map(at),
         })
     }
 

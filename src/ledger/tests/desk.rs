@@ -203,7 +203,13 @@ impl Desk {
             .unwrap()
             .unwrap();
         let stale = |read: UnixTime| at(self.now).since(read).as_secs() > READ_EVERY.unsigned_abs();
-        if row.read_wanted.is_none() && !row.read_at.is_none_or(stale) {
+        let unseen = row.read_at.map_or(at(0), |read| read.minus(CONFIRM_AFTER));
+        let state = self
+            .ledger
+            .read_state(self.firewall, unseen, at(self.now))
+            .await
+            .unwrap();
+        if row.read_wanted.is_none() && state.alike.is_none() && !row.read_at.is_none_or(stale) {
             return;
         }
         // Late enough for every change to show.

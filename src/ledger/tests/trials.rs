@@ -375,6 +375,26 @@ async fn search(weather: Weather) {
     }
 }
 
+/// The first answer is lost, so that all of them may be there, and the three that then go alone are the bad ones: what
+/// is refused alike may be there already, or not be taken. The next reading tells.
+#[tokio::test]
+async fn what_is_refused_alike_after_a_lost_answer_is_not_taken_to_be_there_for_long() {
+    for sending in EACH_WAY {
+        let mut lost = vec![false; 16];
+        lost[0] = true;
+        let weather = Weather {
+            count: 5,
+            batch: 36,
+            poison: vec![0, 2, 4],
+            codes: 1,
+            lost,
+            sending,
+            seed: 1,
+        };
+        search(weather).await;
+    }
+}
+
 #[test]
 fn exactly_the_bad_ones_are_quarantined() {
     let runtime = tokio::runtime::Builder::new_current_thread()

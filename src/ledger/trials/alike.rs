@@ -59,10 +59,12 @@ pub(super) async fn hold_class(tx: &mut Tx, rest: &Trial) -> Result<()> {
             && rest.tries == 0
             && held.is_none()
             && read_since(tx, firewall, now.minus(LATELY)).await?;
-        if action == Action::Add && held.is_some_and(|end| end > now) {
-            believe_held(tx, rest, now).await?;
-        } else if !clear && !was_read_for(tx, firewall, &call, now).await? {
-            want_read(tx, firewall, reason.trim()).await?;
+        let may_be_there = action == Action::Add && held.is_some_and(|end| end > now);
+        if !clear && !was_read_for(tx, firewall, &call, now).await? {
+            match may_be_there {
+                true => believe_held(tx, rest, now).await?,
+                false => want_read(tx, firewall, reason.trim()).await?,
+            }
         } else if action == Action::Add {
             let subject = format!("class {kind}");
             learn(tx, firewall, &subject, None, reason.trim(), now).await?;
@@ -83,8 +85,8 @@ async fn want_read(tx: &mut Tx, firewall: i64, why: &str) -> Result<()> {
     Ok(())
 }
 
-/// A reading did not show these, and to add them again is refused: the reading was too early. They are held until a
-/// later one says otherwise.
+/// A reading did not show these, and to add them again is refused: the reading was too early. They are held until the
+/// next one, which is due for this, says otherwise; then it was not too early, and the same refusal means the class.
 async fn believe_held(tx: &mut Tx, rest: &Trial, now: UnixTime) -> Result<()> {
     sqlx::query(
         "UPDATE leases SET doubt = NULL, set_at = ?2
