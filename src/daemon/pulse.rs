@@ -75,7 +75,100 @@ impl Pulse {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::net::UnixDatagram;
+    use std::process::{Child, Command, Stdio};
+
     use super::*;
+    use crate::daemon::service::Service;
+    use crate::status::testing::Fixture;
+
+    /// The name of [`a_process_with_a_loop_that_is_stuck_for_a_while`] among the tests.
+    const CHILD: &str = "daemon::pulse::tests::a_process_with_a_loop_that_is_stuck_for_a_while";
+
+    /// How often the watchdog is fed, and how long the loop moves, is stuck, and moves again.
+    const BEAT: Duration = Duration::from_millis(200);
+    const STUCK: Duration = Duration::from_secs(2);
+
+    struct Killed(Child);
+
+    impl Drop for Killed {
+        fn drop(&mut self) {
+            // It may have ended already, which is as good.
+            let _ = self.0.kill();
+            let _ = self.0.wait();
+        }
+    }
+
+    /// What the service manager hears of a real process: beats while all loops move, none while one of two is stuck
+    /// though the other moves, and beats again.
+    #[test]
+    fn the_watchdog_hears_nothing_while_one_loop_is_stuck() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("notify");
+        let manager = UnixDatagram::bind(&path).unwrap();
+        manager
+            .set_read_timeout(Some(Duration::from_secs(30)))
+            .unwrap();
+        let child = Command::new(std::env::current_exe().unwrap())
+            .args([CHILD, "--exact", "--ignored"])
+            .env("NOTIFY_SOCKET", &path)
+            .env("WATCHDOG_USEC", (BEAT * 3).as_micros().to_string())
+            .env_remove("WATCHDOG_PID")
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn();
+        let _child = Killed(child.unwrap());
+        // What came, in its order: beats, and what the process says of its loop.
+        let mut heard: Vec<String> = Vec::new();
+        let mut datagram = [0; 4096];
+        while heard.last().is_none_or(|last| last != "STATUS=end") {
+            let length = manager.recv(&mut datagram).unwrap();
+            let text = String::from_utf8_lossy(&datagram[..length]);
+            heard.extend(text.lines().map(str::to_owned));
+        }
+        let spans: Vec<usize> = heard
+            .split(|line| ["STATUS=stuck", "STATUS=moves", "STATUS=end"].contains(&line.as_str()))
+            .map(|span| span.iter().filter(|line| *line == "WATCHDOG=1").count())
+            .collect();
+        assert!(
+            matches!(spans[..], [before, 0, after, 0] if before > 1 && after > 1),
+            "moving, stuck, moving: {spans:?}\n{heard:#?}"
+        );
+    }
+
+    /// The process of the test above, which alone starts it.
+    #[tokio::test]
+    #[ignore = "is a part of the_watchdog_hears_nothing_while_one_loop_is_stuck, which starts it"]
+    async fn a_process_with_a_loop_that_is_stuck_for_a_while() {
+        let say = |word: &str| sd_notify::notify(&[sd_notify::NotifyState::Status(word)]).unwrap();
+        let fixture = Fixture::new().await;
+        let (ctx, pulse) = (fixture.ctx(), Pulse::default());
+        let service = Service::of_this_process();
+        let loops = async {
+            let moves = async |polls: bool, span: Duration| {
+                let end = Instant::now() + span;
+                while Instant::now() < end {
+                    pulse.promise("the ledger", LOOKING);
+                    if polls {
+                        pulse.promise("polls", LOOKING);
+                    }
+                    tokio::time::sleep(BEAT / 4).await;
+                }
+            };
+            moves(true, STUCK).await;
+            pulse.promise("polls", Duration::ZERO);
+            tokio::time::sleep(Duration::from_millis(2)).await;
+            say("stuck");
+            moves(false, STUCK).await;
+            say("moves");
+            moves(true, STUCK).await;
+            say("end");
+        };
+        tokio::select! {
+            () = loops => {}
+            () = service.attend(&ctx, &pulse) => {}
+        }
+    }
 
     #[tokio::test(start_paused = true)]
     async fn one_that_is_stuck_is_found_among_those_that_move() {

@@ -8,6 +8,9 @@ use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use sqlx::{ConnectOptions as _, Connection as _};
+
 use crate::support::process::Process;
 use crate::support::rig::Rig;
 use crate::support::{feeds, until};
@@ -130,6 +133,97 @@ async fn systemd_is_told_of_every_turn() {
         "{after:#?}"
     );
     rig.is_settled().await;
+}
+
+/// As systemd starts it, with the process that is meant named.
+fn start_by_pid(rig: &Rig, manager: &Manager, watchdog: Duration, pid: &str) -> Process {
+    let inner = rig.command(&["run"]);
+    let mut command = Command::new("sh");
+    command
+        .arg("-c")
+        .arg(format!("export WATCHDOG_PID={pid}; exec \"$0\" \"$@\""))
+        .arg(inner.get_program())
+        .args(inner.get_args())
+        .env_clear()
+        .current_dir(rig.folder())
+        .env("NOTIFY_SOCKET", &manager.path)
+        .env("WATCHDOG_USEC", watchdog.as_micros().to_string());
+    for (name, value) in inner.get_envs() {
+        command.env(name, value.unwrap_or_default());
+    }
+    Process::start(command, rig.folder())
+}
+
+/// Somebody else writes to the ledger for seconds on end: what waits for its turn is slow, not stuck, so that no watchdog
+/// may end it; and it loses nothing by it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_ledger_that_another_holds_is_waited_for_and_the_watchdog_is_fed() {
+    let rig = Rig::new().await;
+    let manager = Manager::new(rig.folder());
+    let all = feeds::addresses(45, 60);
+    rig.write("f.txt", &feeds::lines(&all[..40]));
+    rig.config(&rig.feed("f", FEED), FIREWALL);
+    let daemon = start_by_pid(&rig, &manager, Duration::from_secs(3), "$$");
+    let entries = |count: usize| {
+        let (rig, daemon) = (&rig, &daemon);
+        until(
+            "the entries",
+            SOON,
+            move || rig.sim.entry_count(1) == count,
+            || daemon.said(),
+        )
+    };
+    entries(40).await;
+
+    let options = SqliteConnectOptions::new()
+        .filename(rig.ledger_path())
+        .busy_timeout(SOON);
+    let mut other: SqliteConnection = options.connect().await.unwrap();
+    sqlx::query("BEGIN IMMEDIATE")
+        .execute(&mut other)
+        .await
+        .unwrap();
+    rig.write("f.txt", &feeds::lines(&all));
+    // A beat a second, far beyond the two at which the feed is looked at, and well within the ledger's own patience.
+    let mut next = manager.count();
+    for _ in 0..8 {
+        (_, next) = manager.hears("WATCHDOG=1", next).await;
+    }
+    assert_eq!(rig.sim.entry_count(1), 40, "nothing is sent off the record");
+    sqlx::query("ROLLBACK").execute(&mut other).await.unwrap();
+    other.close().await.unwrap();
+
+    entries(60).await;
+    manager.hears("WATCHDOG=1", manager.count()).await;
+    daemon.signal("TERM");
+    daemon.end_within(Duration::from_secs(10)).await.exits(0);
+    rig.is_settled().await;
+}
+
+/// The variables were left by whoever started it for a process of their own: sd_watchdog_enabled(3).
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_watchdog_of_another_process_is_not_fed() {
+    let rig = Rig::new().await;
+    let manager = Manager::new(rig.folder());
+    rig.write("f.txt", &feeds::lines(&feeds::addresses(46, 10)));
+    rig.config(&rig.feed("f", FEED), FIREWALL);
+    let daemon = start_by_pid(&rig, &manager, Duration::from_millis(30), "1");
+    manager.hears("READY=1", 0).await;
+    until(
+        "ten entries",
+        SOON,
+        || rig.sim.entry_count(1) == 10,
+        || daemon.said(),
+    )
+    .await;
+    daemon.signal("TERM");
+    daemon.end_within(Duration::from_secs(10)).await.exits(0);
+    manager.hears("STOPPING=1", 0).await;
+    let heard = manager.since(0);
+    assert!(
+        !heard.iter().any(|text| text.contains("WATCHDOG")),
+        "{heard:#?}"
+    );
 }
 
 /// Nobody listens: that is no reason to say less, or to fail.

@@ -79,7 +79,12 @@ class Refused extends Error {}
 
 const ask = async (path) => {
   const token = sessionStorage.getItem("token");
-  const headers = token ? { Authorization: `Bearer ${token}` } : {};
+  const headers = new Headers();
+  try {
+    if (token) headers.set("Authorization", `Bearer ${token}`);
+  } catch {
+    throw new Refused("no header can hold such a token");
+  }
   const answer = await fetch(path, { headers, signal: AbortSignal.timeout(30_000), cache: "no-store" });
   if (answer.status === 401) throw new Refused("the token is wanted");
   const body = await answer.json();
@@ -92,7 +97,9 @@ const wantToken = () => {
   const tried = sessionStorage.getItem("token") !== null;
   sessionStorage.removeItem("token");
   $("content").hidden = true;
+  $("banner").hidden = true;
   $("login").hidden = false;
+  $("state").className = "";
   $("state").textContent = tried ? "That token was not taken." : "Locked.";
   $("token").focus();
 };
