@@ -8,6 +8,7 @@
 pub mod admission;
 pub mod bar;
 pub mod batch;
+mod bounds;
 pub mod cover;
 pub mod desired;
 pub mod draw;

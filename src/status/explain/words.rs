@@ -105,6 +105,7 @@ impl Story {
 
     fn listings(&self) -> String {
         let mut rows = Vec::new();
+        let mut scores = Vec::new();
         for subject in &self.subjects {
             for claim in &subject.listings {
                 let what = if subject.itself {
@@ -120,7 +121,7 @@ impl Story {
                 } else {
                     format!(" of {}", subject.indicator)
                 };
-                rows.push((String::new(), format!("score{what}: {score:.2}")));
+                scores.push(format!("score{what}: {score:.2}"));
             }
         }
         if rows.is_empty() {
@@ -129,7 +130,11 @@ impl Story {
                 "no feed has listed it, or anything that holds it, as far as the ledger remembers",
             );
         }
-        items(rows)
+        let mut text = items(rows);
+        for score in scores {
+            text += &prose(2, &score);
+        }
+        text
     }
 }
 
