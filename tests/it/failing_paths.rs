@@ -381,14 +381,14 @@ async fn open_sqlite(path: &Path, create: bool) -> SqliteConnection {
     SqliteConnection::connect_with(&options).await.unwrap()
 }
 
-/// A file system of one megabyte, which takes root to mount; gone when it is dropped.
+/// A file system of little more than a megabyte, which takes root to mount; gone when it is dropped.
 struct SmallDisk<'a>(&'a Path);
 
 impl<'a> SmallDisk<'a> {
     fn mount(at: &'a Path) -> Option<Self> {
         fs::create_dir_all(at).unwrap();
         let mut mount = Command::new("mount");
-        mount.args(["-t", "tmpfs", "-o", "size=1m", "feedwall-test"]);
+        mount.args(["-t", "tmpfs", "-o", "size=1280k", "feedwall-test"]);
         let mounted = mount.arg(at).output();
         if !mounted.is_ok_and(|output| output.status.success()) {
             println!("skipped: a small file system cannot be mounted here, so no disk is full");
