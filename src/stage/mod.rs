@@ -9,6 +9,7 @@ pub mod probe;
 pub mod reconcile;
 pub mod replan;
 pub mod send;
+pub mod standing;
 #[cfg(test)]
 mod tests;
 mod trouble;

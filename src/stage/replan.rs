@@ -7,22 +7,18 @@ use sha2::{Digest as _, Sha256};
 
 use crate::config::{Config, Firewall};
 use crate::guard::{self, AllowFile, GuardSet, Guards, Material, OwnGround};
-use crate::guard::{Judgement, Strike};
 use crate::ledger::{FeedRow, FirewallRow, LEARNED_FOR, PlanSummary};
-use crate::model::{Action, Class, Direction, Entry, Indicator, Lease, List, UnixTime};
-use crate::plan::cover::Cover;
+use crate::model::{Class, Entry, Indicator, List, UnixTime};
 use crate::plan::desired::{Candidate, Takes, desired};
 use crate::plan::draw::draw;
 use crate::plan::expiry::FeedFacts;
 use crate::plan::{self, Bar, LeftOut, Plan, Standing, Wanted};
 
 use super::memory::{Listed, Memory};
-use super::{Context, StageError, reconcile};
+use super::standing::standing_beside;
+use super::{Context, StageError};
 
 pub use super::memory::{guards_about, guards_now};
-
-/// The brake counts deletes over so long.
-const BRAKE_WINDOW: Duration = Duration::from_secs(86_400);
 
 /// An ended lease is remembered for so long, for a read-back may find that the entry still stands.
 const SWEPT_AFTER: Duration = Duration::from_secs(86_400);
@@ -361,133 +357,12 @@ pub async fn say(
     })
 }
 
-/// What the ledger knows of a firewall, beside what the feeds and the operator say.
-async fn standing_beside(
-    ctx: &Context,
-    firewall: &Firewall,
-    row: &FirewallRow,
-    listed: &Listed,
-    now: UnixTime,
-) -> Result<Standing, StageError> {
-    let mut standing = standing(ctx, Some(firewall), row, now).await?;
-    standing.exempt = by_own_guards(&listed.guards, &standing.leases);
-    let dropped = by_dropped_feeds(ctx, &standing.leases, now).await?;
-    standing.exempt.extend(dropped);
-    standing.unguarded = !listed.unheard.is_empty();
-    Ok(standing)
-}
-
-/// What the ledger knows of a firewall.
-///
-/// # Errors
-/// When the ledger cannot be read.
-pub async fn standing(
-    ctx: &Context,
-    firewall: Option<&Firewall>,
-    row: &FirewallRow,
-    now: UnixTime,
-) -> Result<Standing, StageError> {
-    let ledger = &ctx.ledger;
-    let quarantine = ledger.quarantine(row.id).await?;
-    let mut leases = ledger.leases(row.id).await?;
-    // An ended lease is gone, unless it was seen to linger.
-    leases.retain(|lease| lease.end_time > now || lease.doubt == Some(Action::Delete));
-    let mut standing = Standing {
-        leases,
-        last_hits: ledger.last_hits(row.id).await?,
-        foreign: ledger.foreign_entries(row.id).await?,
-        foreign_places: row.foreign,
-        withdrawn: row.withdrawn,
-        unseen_since: firewall.map_or(UnixTime::default(), |firewall| {
-            reconcile::unseen_since(firewall, row)
-        }),
-        quarantined: quarantine
-            .into_iter()
-            .map(|one| (one.entry, one.action))
-            .collect(),
-        suspects: ledger.suspects(row.id).await?,
-        approved_deletes: ledger
-            .delete_approval(row.id, now.minus(BRAKE_WINDOW))
-            .await?,
-        deleted: ledger
-            .deleted_since(row.id, now.minus(BRAKE_WINDOW))
-            .await?,
-        ..Standing::default()
-    };
-    for (subject, value, _) in ledger.learned(row.id, now.minus(LEARNED_FOR)).await? {
-        let number = value.and_then(|value| u64::try_from(value).ok());
-        match subject.as_str() {
-            "batch" => standing.learned_batch = number.and_then(|size| usize::try_from(size).ok()),
-            // What the cloud says of its quota, and what its refusals say: the lesser counts.
-            "quota" | "full" => {
-                let least = [standing.learned_quota, number].into_iter().flatten().min();
-                standing.learned_quota = least;
-            }
-            "repeats" => standing.repeats_refused = true,
-            other => learned_refusal(&mut standing, other),
-        }
-    }
-    Ok(standing)
-}
-
 /// The entries that the feeds want on a firewall, allowlist and blocklist, by entry.
 fn wanted(say: &Say, takes: Takes<'_>, left_out: &mut BTreeMap<LeftOut, u64>) -> Vec<Wanted> {
     let guards = say.guards();
     let mut wanted = desired(List::Block, &say.block, guards, takes, left_out);
     wanted.extend(desired(List::Allow, &say.allow, guards, takes, left_out));
     wanted
-}
-
-/// Leases that a guard strikes which nobody downloaded: the operator's word, and not a feed's, wants them gone.
-fn by_own_guards(guards: &Guards, leases: &[Lease]) -> HashSet<Entry> {
-    let struck = |lease: &&Lease| {
-        let guards = match guards.judge(&lease.entry.indicator) {
-            Judgement::Struck(Strike::Guarded(guards)) => guards,
-            Judgement::Carved { by, .. } => by,
-            _ => return false,
-        };
-        lease.entry.list == List::Block && guards.iter().any(|guard| !guard.origin.is_downloaded())
-    };
-    leases
-        .iter()
-        .filter(struck)
-        .map(|lease| lease.entry.clone())
-        .collect()
-}
-
-/// Leases on what a feed listed that the operator dropped: his word wants them gone, if no other feed wants them.
-async fn by_dropped_feeds(
-    ctx: &Context,
-    leases: &[Lease],
-    now: UnixTime,
-) -> Result<Vec<Entry>, StageError> {
-    let since = now.minus(BRAKE_WINDOW);
-    let feeds = ctx.ledger.feeds().await?;
-    if !feeds
-        .iter()
-        .any(|feed| feed.dropped_at.is_some_and(|at| at > since))
-    {
-        return Ok(Vec::new());
-    }
-    let indicators: Vec<Indicator> = leases
-        .iter()
-        .map(|lease| lease.entry.indicator.clone())
-        .collect();
-    let (gone, networks) = ctx.ledger.dropped(&indicators, since).await?;
-    // A piece of a carved network, or an address of one that went in as such.
-    let mut held = Cover::default();
-    for network in &networks {
-        held.add(network, Direction::Out);
-    }
-    let is_gone = |lease: &&Lease| {
-        let one = &lease.entry.indicator;
-        gone.binary_search(one).is_ok() || held.holds(one, Direction::Out)
-    };
-    Ok(leases
-        .iter()
-        .filter(is_gone)
-        .map(|lease| lease.entry.clone())
-        .collect())
 }
 
 /// What a feed's listings are judged by.
@@ -505,25 +380,4 @@ fn patience(feed: &FeedRow, heard: &Heard) -> Option<UnixTime> {
     let started = heard.started.filter(|_| feed.configured)?;
     let answered = feed.last_good.is_some_and(|good| good >= started);
     (!answered).then(|| started.plus(feed.terms.ttl / 4))
-}
-
-/// Reads `class block ipv4` and `call edit block ipv4`, as a trial's end wrote them.
-fn learned_refusal(standing: &mut Standing, subject: &str) {
-    let place = |list: &str, class: &str| {
-        let list = [List::Block, List::Allow]
-            .into_iter()
-            .find(|one| one.as_str() == list);
-        let class = Class::ALL.into_iter().find(|one| one.as_str() == class);
-        list.zip(class)
-    };
-    let words: Vec<&str> = subject.split(' ').collect();
-    match *words.as_slice() {
-        ["class", list, class] => standing.refused_classes.extend(place(list, class)),
-        ["call", action, list, class] => {
-            let call = Action::from_word(action).zip(place(list, class));
-            let call = call.map(|(action, (list, class))| (action, list, class));
-            standing.refused_calls.extend(call);
-        }
-        _ => {}
-    }
 }

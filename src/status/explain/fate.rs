@@ -10,7 +10,7 @@ use crate::ledger::{FirewallRow, LeaseRow, Quarantined};
 use crate::model::{Direction, Entry, Indicator, List, Name, UnixTime};
 use crate::plan::{Place, Standing, Wanted, lease};
 use crate::stage::StageError;
-use crate::stage::replan;
+use crate::stage::standing;
 use crate::status::layout::count;
 use crate::status::span::{when, zoned};
 
@@ -90,7 +90,7 @@ impl Asked<'_> {
         unheard: Option<&'a Name>,
     ) -> Result<Scene<'a>, StageError> {
         let now = self.ctx.clock.now();
-        let mut standing = replan::standing(self.ctx, config, row, now).await?;
+        let mut standing = standing::standing(self.ctx, config, row, now).await?;
         standing.unguarded = unheard.is_some();
         let leased: BTreeSet<&Indicator> = standing
             .leases
